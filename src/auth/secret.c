@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* secret.c - stored secrets, and what they can prove or check. */
+#include "auth/secret.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/mutex.h"
+#include "base/str.h"
+#include "auth/digest.h"
+
+/* The part that changes: counted references, and what is learnt after birth. It hangs on a pointer
+ * so that a `const struct secret` can stay const. */
+struct secret_late {
+    atomic_uint refs;
+    struct mutex m;
+    struct scram_verifier *verifier; /* of a plain password; NULL: not needed yet */
+    bool has_client_key;             /* of a SCRAM verifier, disclosed by a login */
+    uint8_t client_key[SCRAM_KEY_LEN];
+};
+
+struct secret {
+    enum secret_kind kind;
+    bool suspect;
+    struct secret_late *late;
+    const struct scram_verifier *scram; /* owned; SECRET_SCRAM only */
+    size_t n;
+    char text[];
+};
+
+static bool starts_like_scram(struct span text)
+{
+    const size_t n = strlen(SCRAM_NAME_PLAIN "$");
+    return text.n >= n && memcmp(text.p, SCRAM_NAME_PLAIN "$", n) == 0;
+}
+
+/* Fills kind, suspect and scram. */
+static void classify(struct secret *s, struct span text)
+{
+    struct scram_verifier v;
+    if (text.n == 0) {
+        s->kind = SECRET_NONE;
+    } else if (md5_is_stored_form(text)) {
+        s->kind = SECRET_MD5;
+    } else if (scram_parse_verifier(text, &v)) {
+        struct scram_verifier *copy = xmalloc(sizeof *copy);
+        *copy = v;
+        s->scram = copy;
+        s->kind = SECRET_SCRAM;
+    } else {
+        s->kind = SECRET_PLAIN;
+        s->suspect = starts_like_scram(text);
+    }
+}
+
+const struct secret *secret_new(struct span text, struct error *err)
+{
+    if (text.n > SECRET_TEXT_MAX) {
+        error_set(err, "", "password is longer than %d bytes", SECRET_TEXT_MAX);
+        return NULL;
+    }
+    if (text.n && memchr(text.p, '\0', text.n)) {
+        error_set(err, "", "password contains a NUL byte");
+        return NULL;
+    }
+    struct secret *s = xcalloc(1, sizeof *s + text.n + 1);
+    s->n = text.n;
+    if (text.n)
+        memcpy(s->text, text.p, text.n);
+    classify(s, text);
+    s->late = xcalloc(1, sizeof *s->late);
+    atomic_init(&s->late->refs, 1);
+    mutex_init(&s->late->m);
+    return s;
+}
+
+const struct secret *secret_ref(const struct secret *s)
+{
+    atomic_fetch_add_explicit(&s->late->refs, 1, memory_order_relaxed);
+    return s;
+}
+
+static void wipe_free(void *p, size_t n)
+{
+    if (p)
+        mem_wipe(p, n);
+    free(p);
+}
+
+void secret_unref(const struct secret **sp)
+{
+    /* The last owner may write: it was made writable by secret_new. */
+    struct secret *s = (struct secret *)*sp;
+    *sp = NULL;
+    if (!s || atomic_fetch_sub_explicit(&s->late->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    mutex_fini(&s->late->m);
+    wipe_free(s->late->verifier, sizeof *s->late->verifier);
+    wipe_free(s->late, sizeof *s->late);
+    wipe_free((struct scram_verifier *)s->scram, sizeof *s->scram);
+    wipe_free(s, sizeof *s + s->n);
+}
+
+enum secret_kind secret_kind_of(const struct secret *s)
+{
+    return s->kind;
+}
+
+bool secret_is_suspect(const struct secret *s)
+{
+    return s->suspect;
+}
+
+struct span secret_text(const struct secret *s)
+{
+    return span_of(s->text, s->n);
+}
+
+bool secret_equal(const struct secret *a, const struct secret *b)
+{
+    return span_equal_ct(secret_text(a), secret_text(b));
+}
+
+static bool refuse(struct error *err)
+{
+    return error_set(err, SQLSTATE_INVALID_PASSWORD, "password authentication failed");
+}
+
+/* --- towards a client ---------------------------------------------------------------------- */
+
+static bool kept_verifier(const struct secret *s, uint32_t iterations, struct scram_verifier *out)
+{
+    mutex_lock(&s->late->m);
+    const struct scram_verifier *v = s->late->verifier;
+    bool found = v && v->iterations == iterations;
+    if (found)
+        *out = *v;
+    mutex_unlock(&s->late->m);
+    return found;
+}
+
+/* Keeps *v, unless another thread was faster: then *v becomes what that one kept, so that all
+ * exchanges see one salt. */
+static void keep_verifier(const struct secret *s, struct scram_verifier *v)
+{
+    struct scram_verifier *fresh = xmalloc(sizeof *fresh), *old;
+    *fresh = *v;
+    mutex_lock(&s->late->m);
+    old = s->late->verifier;
+    if (old && old->iterations == v->iterations) {
+        *v = *old;
+        old = fresh;
+    } else {
+        s->late->verifier = fresh;
+    }
+    mutex_unlock(&s->late->m);
+    wipe_free(old, sizeof *old);
+}
+
+bool secret_verifier(const struct secret *s, uint32_t iterations, struct scram_verifier *out,
+                     struct error *err)
+{
+    switch (s->kind) {
+    case SECRET_NONE:
+    case SECRET_MD5:
+        return refuse(err);
+    case SECRET_SCRAM:
+        *out = *s->scram;
+        return true;
+    case SECRET_PLAIN:
+        break;
+    }
+    if (kept_verifier(s, iterations, out))
+        return true;
+    if (!scram_make_verifier(secret_text(s), iterations, out, err))
+        return false;
+    keep_verifier(s, out);
+    return true;
+}
+
+/* The stored form of a plain or md5 secret; false with *err for the others. */
+static bool md5_form(const struct secret *s, struct span user, char out[MD5_TEXT_LEN + 1],
+                     struct error *err)
+{
+    if (s->kind == SECRET_PLAIN)
+        return md5_stored(secret_text(s), user, out, err);
+    if (s->kind != SECRET_MD5)
+        return refuse(err);
+    memcpy(out, s->text, MD5_TEXT_LEN + 1);
+    return true;
+}
+
+static bool expected_md5(const struct secret *s, struct span user, const uint8_t salt[MD5_SALT_LEN],
+                         char out[MD5_TEXT_LEN + 1], struct error *err)
+{
+    char stored[MD5_TEXT_LEN + 1];
+    bool ok =
+        md5_form(s, user, stored, err) && md5_answer(span_of(stored, MD5_TEXT_LEN), salt, out, err);
+    mem_wipe(stored, sizeof stored);
+    return ok;
+}
+
+bool secret_check_md5(const struct secret *s, struct span user, const uint8_t salt[MD5_SALT_LEN],
+                      struct span answer, struct error *err)
+{
+    char expected[MD5_TEXT_LEN + 1];
+    if (!expected_md5(s, user, salt, expected, err))
+        return false;
+    bool right = span_equal_ct(answer, span_of(expected, MD5_TEXT_LEN));
+    mem_wipe(expected, sizeof expected);
+    return right || refuse(err);
+}
+
+static bool check_md5_form(const struct secret *s, struct span user, struct span password,
+                           struct error *err)
+{
+    char form[MD5_TEXT_LEN + 1];
+    if (!md5_stored(password, user, form, err))
+        return false;
+    bool right = span_equal_ct(span_of(form, MD5_TEXT_LEN), secret_text(s));
+    mem_wipe(form, sizeof form);
+    return right || refuse(err);
+}
+
+static bool check_scram(const struct secret *s, struct span user, struct span password,
+                        struct keycache *kc, struct error *err)
+{
+    const struct scram_verifier *v = s->scram;
+    const struct keycache_query q = {
+        .role = user,
+        .password = password,
+        .salt = span_of(v->salt, v->salt_len),
+        .iterations = v->iterations,
+    };
+    struct scram_keys keys;
+
+    /* The verifier may come from a database, where each role sets its own iterations. */
+    if (v->iterations > SCRAM_ITERATIONS_MAX)
+        return error_set(err, SQLSTATE_PROGRAM_LIMIT,
+                         "the stored SCRAM verifier has more than %d iterations",
+                         SCRAM_ITERATIONS_MAX);
+    bool known = kc && keycache_find(kc, &q, &keys);
+    if (!known && !scram_derive(password, q.salt, q.iterations, &keys, err))
+        return false;
+    bool right = span_equal_ct(span_of(keys.stored_key, SCRAM_KEY_LEN),
+                               span_of(v->stored_key, SCRAM_KEY_LEN));
+    if (right && kc && !known)
+        keycache_put(kc, &q, &keys);
+    mem_wipe(&keys, sizeof keys);
+    return right || refuse(err);
+}
+
+bool secret_check_password(const struct secret *s, struct span user, struct span password,
+                           struct keycache *kc, struct error *err)
+{
+    if (password.n == 0 || password.n > SECRET_TEXT_MAX)
+        return refuse(err);
+    switch (s->kind) {
+    case SECRET_NONE:
+        return refuse(err);
+    case SECRET_PLAIN:
+        return span_equal_ct(password, secret_text(s)) || refuse(err);
+    case SECRET_MD5:
+        return check_md5_form(s, user, password, err);
+    case SECRET_SCRAM:
+        return check_scram(s, user, password, kc, err);
+    }
+    abort();
+}
+
+bool secret_learn(const struct secret *s, const struct scram_keys *keys)
+{
+    uint8_t stored[SCRAM_KEY_LEN];
+    if (s->kind != SECRET_SCRAM || !keys->has_client_key ||
+        !digest_sha256(span_of(keys->client_key, SCRAM_KEY_LEN), stored) ||
+        !span_equal_ct(span_of(stored, sizeof stored),
+                       span_of(s->scram->stored_key, SCRAM_KEY_LEN)))
+        return false;
+    mutex_lock(&s->late->m);
+    memcpy(s->late->client_key, keys->client_key, SCRAM_KEY_LEN);
+    s->late->has_client_key = true;
+    mutex_unlock(&s->late->m);
+    return true;
+}
+
+/* --- towards a server ---------------------------------------------------------------------- */
+
+bool secret_answer_md5(const struct secret *s, struct span role, const uint8_t salt[MD5_SALT_LEN],
+                       char out[MD5_TEXT_LEN + 1], struct error *err)
+{
+    if (s->kind == SECRET_NONE || s->kind == SECRET_SCRAM)
+        return error_set(err, SQLSTATE_INVALID_AUTHORIZATION,
+                         "the server asks for an md5 password, but %s is stored for this role",
+                         s->kind == SECRET_NONE ? "no password" : "only a SCRAM verifier");
+    return expected_md5(s, role, salt, out, err);
+}
+
+static bool learnt_keys(const struct secret *s, struct scram_keys *out)
+{
+    mutex_lock(&s->late->m);
+    bool has = s->late->has_client_key;
+    if (has)
+        memcpy(out->client_key, s->late->client_key, SCRAM_KEY_LEN);
+    mutex_unlock(&s->late->m);
+    memcpy(out->stored_key, s->scram->stored_key, SCRAM_KEY_LEN);
+    memcpy(out->server_key, s->scram->server_key, SCRAM_KEY_LEN);
+    out->has_client_key = has;
+    return has;
+}
+
+static bool pass_through(const struct secret *s, struct span salt, uint32_t iterations,
+                         struct scram_keys *out, struct error *err)
+{
+    const struct scram_verifier *v = s->scram;
+    if (iterations != v->iterations || !span_equal(salt, span_of(v->salt, v->salt_len)))
+        return error_set(err, SQLSTATE_INVALID_AUTHORIZATION,
+                         "the server's SCRAM verifier for this role is not the one stored here");
+    if (!learnt_keys(s, out))
+        return error_set(err, SQLSTATE_INVALID_AUTHORIZATION,
+                         "only a SCRAM verifier is stored for this role and no client has logged "
+                         "in with it yet");
+    return true;
+}
+
+bool secret_answer_scram(const struct secret *s, struct span role, struct span salt,
+                         uint32_t iterations, struct keycache *kc, struct scram_keys *out,
+                         struct error *err)
+{
+    const struct keycache_query q = {
+        .role = role, .password = secret_text(s), .salt = salt, .iterations = iterations};
+    switch (s->kind) {
+    case SECRET_NONE:
+        return error_set(err, SQLSTATE_INVALID_AUTHORIZATION,
+                         "the server asks for a password, but none is stored for this role");
+    case SECRET_MD5:
+        return error_set(err, SQLSTATE_INVALID_AUTHORIZATION,
+                         "the server asks for SCRAM, but only an md5 hash is stored for this role");
+    case SECRET_SCRAM:
+        return pass_through(s, salt, iterations, out, err);
+    case SECRET_PLAIN:
+        return kc ? keycache_get(kc, &q, out, err)
+                  : scram_derive(q.password, salt, iterations, out, err);
+    }
+    abort();
+}
+
+bool secret_can_answer_scram(const struct secret *s)
+{
+    if (s->kind != SECRET_SCRAM)
+        return s->kind == SECRET_PLAIN;
+    mutex_lock(&s->late->m);
+    bool has = s->late->has_client_key;
+    mutex_unlock(&s->late->m);
+    return has;
+}

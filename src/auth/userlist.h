@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* userlist.h - users and their secrets from text in the format of PgBouncer's auth_file.
+ *
+ *   line    = blanks ( empty / ";" comment / field blanks field anything )
+ *   field   = DQUOTE *( any but DQUOTE, NUL, LF / DQUOTE DQUOTE ) DQUOTE
+ *
+ * The first field is the user, the second the secret. The caller reads the file. */
+#ifndef AUTH_USERLIST_H
+#define AUTH_USERLIST_H
+
+#include "auth/secret.h"
+
+#define USERLIST_NAME_MAX 127
+
+struct userlist;
+
+enum userlist_severity {
+    USERLIST_WARNING, /* the line counts, but the operator should look at it */
+    USERLIST_ERROR,   /* the line does not count */
+};
+
+struct userlist_problem {
+    enum userlist_severity severity;
+    unsigned line;    /* from 1 */
+    const char *text; /* without line number and file name; borrowed; holds no secret */
+};
+
+/* Reads the whole text and calls report (not NULL) for each problem, in order. Returns all users
+ * of good lines, owned; whether a list with errors may be used is the caller's decision. Of two
+ * lines for one user the last counts. */
+struct userlist *userlist_parse(struct span text,
+                                void (*report)(void *arg, const struct userlist_problem *problem),
+                                void *arg);
+/* Releases the list and its references to the secrets. */
+void userlist_free(struct userlist **list);
+
+/* The user's secret or NULL; borrowed: secret_ref it to keep it longer than the list. */
+const struct secret *userlist_find(const struct userlist *list, const char *user);
+size_t userlist_count(const struct userlist *list);
+/* Calls fn for each user in the order of the file. */
+void userlist_each(const struct userlist *list,
+                   void (*fn)(void *arg, const char *user, const struct secret *secret), void *arg);
+
+#endif

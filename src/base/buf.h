@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* buf.h - a growing run of owned bytes with a read end and a write end.
+ *
+ *      data                    start          end              cap
+ *      |  already consumed     |   content    |   room         |
+ *
+ * An empty buf owns no memory after buf_reset. Not for the hot path: the relay forwards out of the
+ * loop's staging buffer and touches a buf only when bytes are stuck. */
+#ifndef BASE_BUF_H
+#define BASE_BUF_H
+
+#include "base/span.h"
+
+struct buf {
+    uint8_t *data;
+    size_t start, end, cap;
+};
+
+static inline size_t buf_len(const struct buf *b)
+{
+    return b->end - b->start;
+}
+
+static inline bool buf_is_empty(const struct buf *b)
+{
+    return b->end == b->start;
+}
+
+static inline struct span buf_span(const struct buf *b)
+{
+    return span_of(b->data ? b->data + b->start : NULL, buf_len(b));
+}
+
+/* Makes room for at least n more bytes and returns where they go; commit with buf_commit.
+ * The pointer is valid until the next call on this buf. */
+uint8_t *buf_reserve(struct buf *b, size_t n);
+static inline void buf_commit(struct buf *b, size_t n)
+{
+    b->end += n;
+}
+void buf_append(struct buf *b, const void *p, size_t n);
+/* Drops n bytes from the front (n <= buf_len). */
+void buf_consume(struct buf *b, size_t n);
+/* Forgets the content, keeps the memory. */
+static inline void buf_clear(struct buf *b)
+{
+    b->start = b->end = 0;
+}
+/* Forgets the content and gives the memory back. */
+void buf_reset(struct buf *b);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* log.h - one line per event, written at once with one write(2), from any thread.
+ *
+ * Line: `YYYY-MM-DD HH:MM:SS.mmm TZ [pid] LEVEL message`. Embedded control bytes are replaced, so
+ * a peer cannot forge lines. Callers never pass secrets. */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+
+enum log_level {
+    LOG_FATAL_LEVEL,
+    LOG_ERROR_LEVEL,
+    LOG_WARNING_LEVEL,
+    LOG_INFO_LEVEL, /* shown as LOG, as in PostgreSQL */
+    LOG_DEBUG_LEVEL,
+    LOG_NOISE_LEVEL,
+};
+
+/* Before threads start, or from the main thread. */
+void log_set_level(enum log_level most);
+void log_set_stderr(bool on);
+
+bool log_wants(enum log_level level);
+void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void log_vline(enum log_level level, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+
+#define log_fatal(...) log_line(LOG_FATAL_LEVEL, __VA_ARGS__)
+#define log_error(...) log_line(LOG_ERROR_LEVEL, __VA_ARGS__)
+#define log_warning(...) log_line(LOG_WARNING_LEVEL, __VA_ARGS__)
+#define log_info(...) log_line(LOG_INFO_LEVEL, __VA_ARGS__)
+#define log_debug(...)                                                                             \
+    do {                                                                                           \
+        if (log_wants(LOG_DEBUG_LEVEL))                                                            \
+            log_line(LOG_DEBUG_LEVEL, __VA_ARGS__);                                                \
+    } while (0)
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* mem.c - allocation that ends the program when memory is gone. */
+#include "base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *checked(void *p)
+{
+    if (!p) {
+        fputs("pgballast: out of memory\n", stderr);
+        abort();
+    }
+    return p;
+}
+
+void *xmalloc(size_t size)
+{
+    return checked(malloc(size ? size : 1));
+}
+
+void *xcalloc(size_t count, size_t size)
+{
+    return checked(calloc(count ? count : 1, size ? size : 1));
+}
+
+void *xrealloc(void *p, size_t size)
+{
+    return checked(realloc(p, size ? size : 1));
+}
+
+char *xstrdup(const char *s)
+{
+    return checked(strdup(s));
+}
+
+char *xstrndup(const void *p, size_t n)
+{
+    char *s = xmalloc(n + 1);
+    if (n)
+        memcpy(s, p, n);
+    s[n] = '\0';
+    return s;
+}
+
+char *xasprintf(const char *fmt, ...)
+{
+    va_list ap;
+    char *s = NULL;
+    va_start(ap, fmt);
+    int n = vasprintf(&s, fmt, ap);
+    va_end(ap);
+    return checked(n < 0 ? NULL : s);
+}
+
+void mem_wipe(void *p, size_t n)
+{
+    if (n)
+        explicit_bzero(p, n);
+}
+
+void secret_free(char **s)
+{
+    if (!*s)
+        return;
+    mem_wipe(*s, strlen(*s));
+    free(*s);
+    *s = NULL;
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* client.c - one connection from an application: its states, its life, its ends. */
+#include "client/client_impl.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/config.h"
+#include "proto/backend.h"
+#include "proto/report.h"
+#include "setup/setup.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TO(state) (1u << CLIENT_##state)
+
+static void requests(struct client *c, struct span bytes)
+{
+    client_requests_input(c, bytes);
+}
+
+static const struct client_state_row {
+    const char *name;
+    const char *show; /* in SHOW CLIENTS */
+    unsigned next;    /* states that may follow */
+    void (*on_input)(struct client *c, struct span bytes);
+} rows[] = {
+    [CLIENT_NEW] = {"new", "login", TO(TLS) | TO(STARTUP) | TO(CLOSING), client_startup_input},
+    [CLIENT_TLS] = {"tls", "login", TO(STARTUP) | TO(CLOSING), NULL},
+    [CLIENT_STARTUP] = {"startup", "login",
+                        TO(TLS) | TO(AUTH) | TO(WELCOME) | TO(CANCEL) | TO(CLOSING),
+                        client_startup_input},
+    [CLIENT_AUTH] = {"auth", "login", TO(WELCOME) | TO(CLOSING), client_login_input},
+    [CLIENT_WELCOME] = {"welcome", "waiting", TO(IDLE) | TO(CLOSING), requests},
+    [CLIENT_IDLE] = {"idle", "idle", TO(WAITING) | TO(LINKED) | TO(CLOSING), requests},
+    [CLIENT_WAITING] = {"waiting", "waiting", TO(LINKED) | TO(IDLE) | TO(CLOSING), requests},
+    [CLIENT_LINKED] = {"linked", "active", TO(IDLE) | TO(CLOSING), requests},
+    [CLIENT_CANCEL] = {"cancel", "active_cancel_req", TO(CLOSING), NULL},
+    [CLIENT_CLOSING] = {"closing", "close", 0, NULL},
+};
+
+void client_enter(struct client *c, enum client_state next)
+{
+    if (c->state == next)
+        return;
+    if (!(rows[c->state].next & (1u << next))) {
+        log_fatal("C-0x%llx: state %s may not follow %s", (unsigned long long)c->id,
+                  rows[next].name, rows[c->state].name);
+        abort();
+    }
+    log_debug("C-0x%llx: %s -> %s", (unsigned long long)c->id, rows[c->state].name,
+              rows[next].name);
+    c->state = next;
+}
+
+/* ---- the log --------------------------------------------------------------------------- */
+
+void client_log(const struct client *c, int level, const char *fmt, ...)
+{
+    char text[1024], peer[ADDR_TEXT] = "unix";
+    if (!log_wants((enum log_level)level))
+        return;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if (c->peer && !addr_is_unix(c->peer))
+        addr_text(c->peer, peer, sizeof peer);
+    log_line((enum log_level)level, "C-0x%llx: %s/%s@%s %s", (unsigned long long)c->id,
+             c->names ? client_database(c) : "(nodb)", c->names ? client_user(c) : "(nouser)",
+             peer, text);
+}
+
+/* ---- ends ------------------------------------------------------------------------------ */
+
+static bool is_proven(const struct client *c)
+{
+    return c->state == CLIENT_IDLE || c->state == CLIENT_WAITING || c->state == CLIENT_LINKED;
+}
+
+void client_close(struct client *c, const char *reason)
+{
+    if (c->state == CLIENT_CLOSING)
+        return;
+    uint64_t age = (loop_now(c->context->loop) - c->born_us) / US_PER_S;
+    if (reason)
+        client_log(c, LOG_INFO_LEVEL, "closing because: %s (age=%llus)", reason,
+                   (unsigned long long)age);
+    client_enter(c, CLIENT_CLOSING);
+    if (c->ops)
+        c->ops->on_gone(c);
+    else
+        c->context->relay_ops->on_gone(c);
+    stream_close(&c->stream);
+}
+
+void client_fail_detail(struct client *c, const struct error *err, const char *detail,
+                        const char *hint)
+{
+    if (c->state == CLIENT_CLOSING)
+        return;
+    struct buf b = {0};
+    report_error(&b, "FATAL", err, detail, hint);
+    stream_write(&c->stream, buf_span(&b).p, buf_len(&b));
+    buf_reset(&b);
+    client_log(c, LOG_WARNING_LEVEL, "pooler error: %s", err->text);
+    client_close(c, err->text);
+}
+
+void client_fail(struct client *c, const struct error *err)
+{
+    client_fail_detail(c, err, NULL, NULL);
+}
+
+/* ---- stream ---------------------------------------------------------------------------- */
+
+static void on_stream_input(void *owner, struct span bytes)
+{
+    struct client *c = owner;
+    if (rows[c->state].on_input)
+        rows[c->state].on_input(c, bytes);
+}
+
+static void on_stream_drained(void *owner)
+{
+    struct client *c = owner;
+    if (c->ops && c->state == CLIENT_LINKED)
+        c->ops->on_drained(c);
+}
+
+static void on_stream_end(void *owner, enum stream_end how, const struct error *err)
+{
+    struct client *c = owner;
+    if (c->state == CLIENT_CLOSING)
+        return;
+    if (how == STREAM_EOF) {
+        /* A probe that connects and goes without a word is not worth a line. */
+        client_close(c, c->state == CLIENT_NEW ? NULL : "client unexpected eof");
+        return;
+    }
+    client_close(c, err && err->text[0] ? err->text : "client connection lost");
+}
+
+static void on_stream_handshake(void *owner)
+{
+    client_startup_secured(owner);
+}
+
+static const struct stream_ops client_stream_ops = {
+    .on_input = on_stream_input,
+    .on_drained = on_stream_drained,
+    .on_end = on_stream_end,
+    .on_handshake = on_stream_handshake,
+};
+
+/* ---- birth and death ------------------------------------------------------------------- */
+
+struct client *client_new(const struct client_context *context, uint64_t id, int fd,
+                          const struct addr *peer)
+{
+    struct client *c = xcalloc(1, sizeof *c);
+    c->id = id;
+    c->context = context;
+    c->born_us = c->request_us = loop_now(context->loop);
+    if (!addr_is_unix(peer)) {
+        c->peer = xmalloc(sizeof *c->peer);
+        *c->peer = *peer;
+    }
+    c->params = param_set_empty();
+    client_statements_init(&c->statements);
+    stream_init(&c->stream, &client_stream_ops, c);
+    stream_open(&c->stream, context->loop, fd);
+    return c;
+}
+
+void client_free(struct client **cp)
+{
+    struct client *c = *cp;
+    if (!c)
+        return;
+    client_login_free(c);
+    client_statements_fini(&c->statements);
+    param_set_unref(&c->params);
+    setup_unref(&c->setup);
+    buf_reset(&c->held);
+    free(c->peer);
+    free(c->names);
+    free(c);
+    *cp = NULL;
+}
+
+/* ---- sending --------------------------------------------------------------------------- */
+
+bool client_send(struct client *c, struct outgoing *out)
+{
+    return stream_send(&c->stream, out) != STREAM_SEND_FAILED;
+}
+
+bool client_is_blocked(const struct client *c)
+{
+    return stream_is_blocked(&c->stream);
+}
+
+void client_pause(struct client *c)
+{
+    if (c->state != CLIENT_CLOSING)
+        stream_pause(&c->stream);
+}
+
+void client_resume(struct client *c)
+{
+    if (c->state != CLIENT_CLOSING)
+        stream_resume(&c->stream);
+}
+
+bool client_is_mid_message(const struct client *c)
+{
+    return c->body_left != 0;
+}
+
+/* ---- looking at it --------------------------------------------------------------------- */
+
+void *client_owner(const struct client *c)
+{
+    return c->context->owner;
+}
+
+const struct client_context *client_context_of(const struct client *c)
+{
+    return c->context;
+}
+
+void *client_data(const struct client *c)
+{
+    return c->data;
+}
+
+void client_set_data(struct client *c, void *data)
+{
+    c->data = data;
+}
+
+uint64_t client_id(const struct client *c)
+{
+    return c->id;
+}
+
+enum client_state client_get_state(const struct client *c)
+{
+    return c->state;
+}
+
+const char *client_state_show(const struct client *c)
+{
+    return rows[c->state].show;
+}
+
+const char *client_user(const struct client *c)
+{
+    return c->names;
+}
+
+const char *client_database(const struct client *c)
+{
+    return c->names + c->database_at;
+}
+
+const struct setup_login *client_setup_login(const struct client *c)
+{
+    return c->setup_login;
+}
+
+struct param_set *client_params(const struct client *c)
+{
+    return c->params;
+}
+
+void client_set_params(struct client *c, struct param_set *params)
+{
+    if (c->params == params)
+        return;
+    param_set_ref(params);
+    param_set_unref(&c->params);
+    c->params = params;
+}
+
+struct client_statements *client_statements_of(struct client *c)
+{
+    return &c->statements;
+}
+
+const struct addr *client_peer(const struct client *c)
+{
+    return c->peer;
+}
+
+uint64_t client_connected_us(const struct client *c)
+{
+    return c->born_us;
+}
+
+uint64_t client_request_us(const struct client *c)
+{
+    return c->request_us;
+}
+
+const char *client_tls_text(const struct client *c, char *out, size_t size)
+{
+    return stream_tls_text(&c->stream, out, size);
+}
+
+/* ---- time ------------------------------------------------------------------------------ */
+
+/* client_login_timeout: from the accept until proven and welcomed. client_idle_timeout: from the
+ * last message, while no server is linked and none is waited for. */
+void client_sweep(struct client *c, uint64_t now_us)
+{
+    const struct config *cfg = setup_config(c->context->setup);
+    struct error err;
+    if (c->state == CLIENT_CLOSING)
+        return;
+    if (!is_proven(c)) {
+        if (!cfg->client_login_timeout_us || now_us - c->born_us < cfg->client_login_timeout_us)
+            return;
+        error_set(&err, SQLSTATE_PROTOCOL_VIOLATION, "client_login_timeout%s",
+                  c->state == CLIENT_WELCOME ? " (server down)" : "");
+        client_fail(c, &err);
+        return;
+    }
+    if (c->state != CLIENT_IDLE || !cfg->client_idle_timeout_us ||
+        now_us - c->request_us < cfg->client_idle_timeout_us)
+        return;
+    error_set(&err, SQLSTATE_ADMIN_SHUTDOWN, "client_idle_timeout");
+    client_fail(c, &err);
+}

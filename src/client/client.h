@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* client.h - one connection from an application: accepted, proven, then asking.
+ *
+ *   NEW -> TLS -> STARTUP -> AUTH -> WELCOME -> IDLE <-> WAITING
+ *                                                ^  \      |
+ *                                                |   v     v
+ *                                                +-- LINKED         (any -> CLOSING)
+ *
+ * A client belongs to one worker for its whole life. It knows how to log in and how to cut its
+ * bytes into messages; what becomes of a message is decided by its struct client_ops: the relay's
+ * for pools, the console's for the admin database. It never names a server.
+ *
+ * Objects die at the end of a loop turn: client_close marks and unhooks, client_free is called by
+ * the relay's reaper. */
+#ifndef CLIENT_CLIENT_H
+#define CLIENT_CLIENT_H
+
+#include "base/addr.h"
+#include "base/error.h"
+#include "base/span.h"
+#include "net/outgoing.h"
+#include "track/parameters.h"
+#include "track/prepared.h"
+
+struct client;
+struct loop;
+struct setup;
+struct setup_login;
+
+enum client_state {
+    CLIENT_NEW,
+    CLIENT_TLS,
+    CLIENT_STARTUP,
+    CLIENT_AUTH,
+    CLIENT_WELCOME,
+    CLIENT_IDLE,
+    CLIENT_WAITING,
+    CLIENT_LINKED,
+    CLIENT_CANCEL,
+    CLIENT_CLOSING,
+};
+
+/* One message, or a piece of one that streams. */
+struct request {
+    uint8_t type;
+    bool first;         /* `bytes` begins with the message's header */
+    bool last;          /* nothing of this message is still to come */
+    uint32_t body_len;  /* of the whole message */
+    struct span bytes;  /* header included; borrowed until the input is done */
+};
+
+enum request_verdict {
+    REQUEST_TAKEN,
+    REQUEST_HOLD,   /* keep it and what follows; client_continue() comes later */
+    REQUEST_CLOSED, /* the client was closed meanwhile */
+};
+
+struct client_ops {
+    /* Proven; find the pool, then call client_welcome, now or later, or client_fail. */
+    void (*on_login)(struct client *c);
+    enum request_verdict (*on_request)(struct client *c, const struct request *r);
+    /* All that was read has been offered: send what was composed, the bytes go away now. */
+    void (*on_input_done)(struct client *c);
+    /* What could not be sent has gone: the server may be read again. */
+    void (*on_drained)(struct client *c);
+    /* A CancelRequest came on this connection; it is closed when client_close is called. */
+    void (*on_cancel)(struct client *c, struct span key);
+    /* Going away, for whatever reason; the last call with this client. */
+    void (*on_gone)(struct client *c);
+};
+
+/* What the worker shares with all its clients. */
+struct client_context {
+    struct loop *loop;
+    struct setup *setup; /* swapped on reload; a client that looks longer takes a reference */
+    const struct client_ops *relay_ops;
+    const struct client_ops *console_ops;
+    void *owner;                          /* the relay, or the tests' stand-in */
+    bool (*may_login)(void *owner, struct client *c, struct error *err);
+    void (*login_done)(void *owner, struct client *c); /* left the unauthenticated ones */
+};
+
+/* Takes fd. */
+struct client *client_new(const struct client_context *context, uint64_t id, int fd,
+                          const struct addr *peer);
+/* Unhooks, flushes what it can and hangs up. The object stays valid until client_free. */
+void client_close(struct client *c, const char *reason);
+/* Answers with a FATAL report, logs one line, closes. */
+void client_fail(struct client *c, const struct error *err);
+/* The same with DETAIL and HINT (each may be NULL). */
+void client_fail_detail(struct client *c, const struct error *err, const char *detail,
+                        const char *hint);
+void client_free(struct client **c);
+
+void *client_owner(const struct client *c);
+const struct client_context *client_context_of(const struct client *c);
+/* What the ops keep per client. */
+void *client_data(const struct client *c);
+void client_set_data(struct client *c, void *data);
+
+uint64_t client_id(const struct client *c);
+enum client_state client_get_state(const struct client *c);
+const char *client_state_show(const struct client *c);
+/* The one function that changes the state; the table in client.c says what may follow. */
+void client_enter(struct client *c, enum client_state next);
+
+/* After on_login: `reports` are the ParameterStatus messages that the pool's servers gave, `key`
+ * the cancel key. The client's own start-up parameters are laid over `base`. */
+void client_welcome(struct client *c, struct span reports, struct param_set *base,
+                    struct span key);
+
+/* Sends and clears *out. */
+bool client_send(struct client *c, struct outgoing *out);
+bool client_is_blocked(const struct client *c);
+void client_pause(struct client *c);
+void client_resume(struct client *c);
+/* Offers again what was held. */
+void client_continue(struct client *c);
+/* A message is half forwarded. */
+bool client_is_mid_message(const struct client *c);
+
+const char *client_user(const struct client *c);
+const char *client_database(const struct client *c);
+const struct setup_login *client_setup_login(const struct client *c);
+struct param_set *client_params(const struct client *c);
+void client_set_params(struct client *c, struct param_set *params);
+struct client_statements *client_statements_of(struct client *c);
+const struct addr *client_peer(const struct client *c);
+uint64_t client_connected_us(const struct client *c);
+uint64_t client_request_us(const struct client *c);
+const char *client_tls_text(const struct client *c, char *out, size_t size);
+
+/* Logs with the line prefix of this connection. */
+void client_log(const struct client *c, int level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Deadlines of log-in and idleness. */
+void client_sweep(struct client *c, uint64_t now_us);
+
+#endif

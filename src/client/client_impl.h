@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* client_impl.h - the struct behind client.h; included by client*.c only. Thousands of idle
+ * clients cost this struct and little else, so what is needed only while logging in stands in
+ * struct client_login_run. */
+#ifndef CLIENT_CLIENT_IMPL_H
+#define CLIENT_CLIENT_IMPL_H
+
+#include "base/buf.h"
+#include "client/client.h"
+#include "client/client_login.h"
+#include "net/loop.h"
+#include "net/stream.h"
+
+
+
+struct client {
+    /* Set at birth. */
+    uint64_t id;
+    const struct client_context *context;
+    uint64_t born_us;
+    struct addr *peer; /* owned; NULL for a nameless Unix peer */
+
+    enum client_state state;
+    bool told_gone;
+
+    /* Chosen by database name when the startup packet is known; what it keeps per client. */
+    const struct client_ops *ops;
+    void *data;
+
+    struct stream stream;
+
+    /* Until proven. */
+    struct client_login_run *login;
+
+    /* Who it is, from the startup packet: one allocation, user then database. */
+    char *names;
+    uint16_t database_at;
+    struct setup *setup; /* counted: what this client's login was looked up in */
+    const struct setup_login *setup_login;
+
+    /* Its session. */
+    struct param_set *params;
+    struct client_statements statements;
+
+    /* Reading requests. */
+    struct buf held;    /* what cannot be offered yet: a split message, or requests while waiting */
+    uint32_t body_left; /* of the message being streamed */
+    uint8_t body_type;
+    bool on_hold;       /* the relay said REQUEST_HOLD: what arrives is kept */
+    uint64_t request_us;
+};
+
+/* client_startup.c: the first packets, TLS */
+void client_startup_input(struct client *c, struct span bytes);
+void client_startup_secured(struct client *c);
+/* client_login.c: authentication */
+void client_login_start(struct client *c);
+void client_login_input(struct client *c, struct span bytes);
+void client_login_free(struct client *c);
+/* client_requests.c */
+void client_requests_input(struct client *c, struct span bytes);
+
+#endif

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* client_login.c - prove who the client is, then welcome it.
+ *
+ * Messages of the exchange are bounded (LOGIN_MESSAGE_MAX) and nothing is allocated for a peer
+ * beyond one of them. An unknown user runs the same exchange with made-up data and fails at its
+ * end; whether the database exists is said after the proof only.
+ *
+ * SCRAM-SHA-256-PLUS is offered on encrypted connections whose certificate has a
+ * tls-server-end-point hash (RFC 5929), so that clients with channel_binding=require get in. */
+#include "client/client_impl.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "conf/config.h"
+#include "proto/backend.h"
+#include "proto/frame.h"
+#include "proto/frontend.h"
+#include "proto/message.h"
+#include "setup/setup.h"
+
+#include <stdlib.h>
+
+/* PostgreSQL's own bound for a password message (PG_MAX_AUTH_TOKEN_LENGTH). */
+#define LOGIN_MESSAGE_MAX 65535
+
+struct client_login_run *client_login_run_new(void)
+{
+    return xcalloc(1, sizeof(struct client_login_run));
+}
+
+void client_login_free(struct client *c)
+{
+    struct client_login_run *run = c->login;
+    if (!run)
+        return;
+    if (run->scram_begun)
+        scram_server_fini(&run->scram);
+    mem_wipe(run->held.data, run->held.cap);
+    buf_reset(&run->held);
+    mem_wipe(run, sizeof *run);
+    free(run);
+    c->login = NULL;
+}
+
+static void send_buf(struct client *c, struct buf *b)
+{
+    stream_write(&c->stream, buf_span(b).p, buf_len(b));
+    buf_reset(b);
+}
+
+static void login_failed(struct client *c, struct error *err)
+{
+    client_log(c, LOG_INFO_LEVEL, "login failed: db=%s user=%s", client_database(c),
+               client_user(c));
+    client_fail(c, err);
+}
+
+static void refuse(struct client *c, const char *sqlstate, const char *text)
+{
+    struct error err;
+    error_set(&err, sqlstate, "%s", text);
+    login_failed(c, &err);
+}
+
+static void refuse_password(struct client *c)
+{
+    struct error err;
+    const char *kind = c->login->method == LOGIN_SCRAM ? "SASL" : "password";
+    error_set(&err, SQLSTATE_INVALID_PASSWORD,
+              "%s authentication failed: password authentication failed for user \"%s\"", kind,
+              client_user(c));
+    login_failed(c, &err);
+}
+
+/* ---- proven ---------------------------------------------------------------------------- */
+
+static void proven(struct client *c)
+{
+    struct error err;
+    const struct setup_login *login = c->setup_login;
+    client_enter(c, CLIENT_WELCOME);
+    client_login_free(c);
+    if (c->context->login_done)
+        c->context->login_done(c->context->owner, c);
+    if (!login->is_console && !login->db) {
+        error_set(&err, SQLSTATE_UNDEFINED_DATABASE, "no such database: %s", client_database(c));
+        client_fail(c, &err);
+        return;
+    }
+    if (login->is_console && (!login->may_read || !c->context->console_ops)) {
+        refuse(c, SQLSTATE_INVALID_AUTHORIZATION, "not allowed");
+        return;
+    }
+    c->ops = login->is_console ? c->context->console_ops : c->context->relay_ops;
+    c->ops->on_login(c);
+}
+
+void client_welcome(struct client *c, struct span reports, struct param_set *base,
+                    struct span key)
+{
+    if (c->state != CLIENT_WELCOME)
+        return;
+    struct buf b = {0};
+    backend_build_authentication_ok(&b);
+    buf_append(&b, reports.p, reports.n);
+    struct param_set *merged = params_lay_over(base, c->params);
+    params_build_reports(c->params, base, &b);
+    param_set_unref(&c->params);
+    c->params = merged;
+    backend_build_key_data(&b, key);
+    backend_build_ready_for_query(&b, 'I');
+    client_enter(c, CLIENT_IDLE);
+    send_buf(c, &b);
+    client_continue(c);
+}
+
+/* ---- methods --------------------------------------------------------------------------- */
+
+static enum login_method choose_method(const struct client *c, const struct config *cfg)
+{
+    switch (cfg->auth_type) {
+    case AUTH_TYPE_ANY:
+    case AUTH_TYPE_TRUST:
+        return LOGIN_TRUST;
+    case AUTH_TYPE_PLAIN:
+        return LOGIN_PASSWORD;
+    case AUTH_TYPE_MD5: {
+        /* A user whose secret is a SCRAM verifier cannot prove it by md5. */
+        const struct secret *secret = c->setup_login->secret;
+        bool scram = secret && secret_kind_of(secret) == SECRET_SCRAM;
+        return scram ? LOGIN_SCRAM : LOGIN_MD5;
+    }
+    case AUTH_TYPE_SCRAM:
+    case AUTH_TYPE_CERT:
+    case AUTH_TYPE_HBA:
+    case AUTH_TYPE_LDAP:
+    case AUTH_TYPE_PAM:
+        break;
+    }
+    return LOGIN_SCRAM;
+}
+
+static bool begin_scram(struct client *c, const struct config *cfg)
+{
+    struct client_login_run *run = c->login;
+    struct scram_verifier verifier;
+    struct error err;
+    uint8_t binding[SCRAM_BINDING_MAX];
+    size_t binding_len = 0;
+    uint32_t iterations = (uint32_t)cfg->scram_iterations;
+    const struct secret *secret = c->setup_login->secret;
+    bool doomed = !secret || !secret_verifier(secret, iterations, &verifier, &err);
+    if (doomed && !scram_mock_verifier(span_str(client_user(c)), iterations, &verifier, &err)) {
+        client_fail(c, &err);
+        return false;
+    }
+    bool plus = stream_is_tls(&c->stream) &&
+                stream_channel_binding(&c->stream, STREAM_OWN_CERT, binding, &binding_len);
+    scram_server_init(&run->scram, &verifier, doomed,
+                      plus ? SCRAM_OFFER_PLUS : SCRAM_OFFER_PLAIN, span_of(binding, binding_len));
+    run->scram_begun = true;
+    mem_wipe(&verifier, sizeof verifier);
+    static const char *const offers[] = {SCRAM_NAME_PLUS, SCRAM_NAME_PLAIN};
+    struct buf b = {0};
+    backend_build_authentication_sasl(&b, plus ? offers : offers + 1, plus ? 2 : 1);
+    send_buf(c, &b);
+    return true;
+}
+
+void client_login_start(struct client *c)
+{
+    char tls[128];
+    struct setup_login *login = xcalloc(1, sizeof *login);
+    c->setup = setup_ref(c->context->setup);
+    setup_find_login(c->setup, client_database(c), client_user(c), login);
+    c->setup_login = login;
+    const struct config *cfg = setup_config(c->setup);
+    if (cfg->log_connections)
+        client_log(c, LOG_INFO_LEVEL, "login attempt: db=%s user=%s tls=%s replication=no",
+                   client_database(c), client_user(c),
+                   stream_is_tls(&c->stream) ? client_tls_text(c, tls, sizeof tls) : "no");
+    struct error err;
+    if (c->context->may_login && !c->context->may_login(c->context->owner, c, &err)) {
+        client_fail(c, &err);
+        return;
+    }
+    c->login->method = choose_method(c, cfg);
+    struct buf b = {0};
+    switch (c->login->method) {
+    case LOGIN_TRUST:
+        if (cfg->auth_type == AUTH_TYPE_TRUST && !c->setup_login->secret)
+            refuse(c, SQLSTATE_INVALID_AUTHORIZATION, "\"trust\" authentication failed");
+        else
+            proven(c);
+        return;
+    case LOGIN_PASSWORD:
+        backend_build_authentication_cleartext(&b);
+        break;
+    case LOGIN_MD5:
+        rand_bytes(c->login->md5_salt, sizeof c->login->md5_salt);
+        backend_build_authentication_md5(&b, c->login->md5_salt);
+        break;
+    case LOGIN_SCRAM:
+        if (!begin_scram(c, cfg))
+            return;
+        break;
+    }
+    client_enter(c, CLIENT_AUTH);
+    if (!buf_is_empty(&b))
+        send_buf(c, &b);
+}
+
+/* ---- answers --------------------------------------------------------------------------- */
+
+/* A password message: one string, its NUL included. */
+static bool take_string(struct client *c, struct span body, struct span *out)
+{
+    if (frontend_parse_password(body, out)) {
+        if (out->n)
+            return true;
+        refuse(c, SQLSTATE_INVALID_PASSWORD, "empty password returned by client");
+        return false;
+    }
+    refuse(c, SQLSTATE_PROTOCOL_VIOLATION, "malformed password message");
+    return false;
+}
+
+static void take_password(struct client *c, struct span body)
+{
+    const struct secret *secret = c->setup_login->secret;
+    struct span password, user = span_str(client_user(c));
+    struct error err;
+    if (!take_string(c, body, &password))
+        return;
+    bool right = false;
+    if (secret && c->login->method == LOGIN_MD5)
+        right = secret_check_md5(secret, user, c->login->md5_salt, password, &err);
+    else if (secret)
+        right = secret_check_password(secret, user, password, NULL, &err);
+    if (right)
+        proven(c);
+    else
+        refuse_password(c);
+}
+
+static void sasl_ended_badly(struct client *c, enum scram_result result, struct error *err)
+{
+    if (result == SCRAM_BAD || strcmp(err->sqlstate, SQLSTATE_INVALID_PASSWORD) != 0)
+        login_failed(c, err);
+    else
+        refuse_password(c);
+}
+
+static void take_sasl_initial(struct client *c, struct span body)
+{
+    struct frontend_sasl_initial m;
+    if (!frontend_parse_sasl_initial(body, &m)) {
+        refuse(c, SQLSTATE_PROTOCOL_VIOLATION, "malformed SASLInitialResponse message");
+        return;
+    }
+    struct buf first = {0}, b = {0};
+    struct error err;
+    enum scram_result result = scram_server_first(&c->login->scram, m.mechanism, m.data, &first, &err);
+    if (result == SCRAM_OK) {
+        c->login->first_sent = true;
+        backend_build_authentication_sasl_continue(&b, buf_span(&first));
+        send_buf(c, &b);
+    } else {
+        sasl_ended_badly(c, result, &err);
+    }
+    buf_reset(&first);
+}
+
+static void take_sasl_response(struct client *c, struct span body)
+{
+    struct buf final = {0}, b = {0};
+    struct error err;
+    enum scram_result result = scram_server_final(&c->login->scram, body, &final, &err);
+    if (result != SCRAM_OK) {
+        buf_reset(&final);
+        sasl_ended_badly(c, result, &err);
+        return;
+    }
+    secret_learn(c->setup_login->secret, scram_server_keys(&c->login->scram));
+    backend_build_authentication_sasl_final(&b, buf_span(&final));
+    buf_reset(&final);
+    /* Travels together with AuthenticationOk: client_welcome sends the rest. */
+    send_buf(c, &b);
+    proven(c);
+}
+
+static void take_answer(struct client *c, struct span body)
+{
+    if (c->login->method != LOGIN_SCRAM)
+        take_password(c, body);
+    else if (!c->login->first_sent)
+        take_sasl_initial(c, body);
+    else
+        take_sasl_response(c, body);
+}
+
+void client_login_input(struct client *c, struct span bytes)
+{
+    struct buf *held = &c->login->held;
+    buf_append(held, bytes.p, bytes.n);
+    struct frame f;
+    enum frame_result got = frame_next(buf_span(held), &f);
+    if (got == FRAME_MORE)
+        return;
+    if (got == FRAME_OK && f.type == FE_TERMINATE) {
+        client_close(c, "client close request");
+        return;
+    }
+    if (got == FRAME_BAD || f.type != FE_PASSWORD || f.body_len > LOGIN_MESSAGE_MAX) {
+        refuse(c, SQLSTATE_PROTOCOL_VIOLATION,
+               "expected an authentication response of at most 65535 bytes");
+        return;
+    }
+    if (!f.whole)
+        return;
+    if (buf_len(held) > f.total) {
+        refuse(c, SQLSTATE_PROTOCOL_VIOLATION,
+               "client sent more than its authentication response");
+        return;
+    }
+    /* The run may be over, and its buffer gone, when the answer was right. */
+    struct buf message = *held;
+    *held = (struct buf){0};
+    take_answer(c, f.body);
+    mem_wipe(message.data, message.cap);
+    buf_reset(&message);
+}

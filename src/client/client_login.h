@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* client_login.h - what is needed of a client only until it is proven; included by client*.c. */
+#ifndef CLIENT_CLIENT_LOGIN_H
+#define CLIENT_CLIENT_LOGIN_H
+
+#include "auth/md5.h"
+#include "auth/scram_server.h"
+#include "base/buf.h"
+
+enum login_method {
+    LOGIN_TRUST,
+    LOGIN_PASSWORD,
+    LOGIN_MD5,
+    LOGIN_SCRAM,
+};
+
+struct client_login_run {
+    /* The first packets. */
+    struct buf held; /* what has come of a packet; bounded by LOGIN_HELD_MAX */
+    bool ssl_asked, gss_asked, tls_direct;
+
+    /* The exchange. */
+    enum login_method method;
+    uint8_t md5_salt[MD5_SALT_LEN];
+    struct scram_server scram;
+    bool scram_begun;
+    bool first_sent; /* SASL: the server-first-message went out */
+};
+
+struct client_login_run *client_login_run_new(void);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* client_requests.c - cut what a logged-in client says into messages and offer them, in order.
+ *
+ * Messages are walked in place in the loop's staging buffer and offered as borrowed spans. Only a
+ * message that must be seen whole, or the head of a Bind, is ever gathered when it came in pieces
+ * (in `held`); bodies of Query, CopyData, FunctionCall and large Binds pass through in pieces.
+ * While the client waits for a server, `held` takes what arrives, up to a bound, then reading
+ * stops. */
+#include "client/client_impl.h"
+
+#include "base/log.h"
+#include "proto/frame.h"
+#include "proto/message.h"
+
+/* A client on hold that sends more than this is not read until it goes on. */
+#define HELD_ON_HOLD_MAX 65536
+/* Names of portal and statement in a Bind must end within this. */
+#define HEAD_MAX 16384
+
+/* How much of the message must be there before it can be offered; 0: it is malformed. */
+static size_t wanted(const struct message_row *row, const struct frame *f, struct span in)
+{
+    switch (row->take) {
+    case MESSAGE_STREAM:
+        return FRAME_HEADER;
+    case MESSAGE_WHOLE:
+        return f->total <= row->max_len + 1 ? f->total : FRAME_HEADER;
+    case MESSAGE_HEAD: {
+        /* Two strings, the portal's and the statement's name. */
+        size_t n = in.n < f->total ? in.n : f->total;
+        if (n > HEAD_MAX)
+            n = HEAD_MAX;
+        size_t zeros = 0;
+        for (size_t at = FRAME_HEADER; at < n; at++) {
+            if (in.p[at] == 0 && ++zeros == 2)
+                return at + 1;
+        }
+        return f->total <= HEAD_MAX || in.n < HEAD_MAX ? f->total : FRAME_HEADER;
+    }
+    }
+    return 0;
+}
+
+static void protocol_error(struct client *c, const char *what)
+{
+    struct error err;
+    error_set(&err, SQLSTATE_PROTOCOL_VIOLATION, "%s", what);
+    client_fail(c, &err);
+}
+
+/* Offers one message, or the part of it that is there. Returns the bytes dealt with: 0 to stop. */
+static size_t offer(struct client *c, struct span in)
+{
+    struct frame f;
+    enum frame_result got = frame_next(in, &f);
+    if (got == FRAME_MORE)
+        return 0;
+    const struct message_row *row = got == FRAME_OK ? message_frontend(f.type) : NULL;
+    if (!row) {
+        protocol_error(c, got == FRAME_OK ? "unknown pkt: message type is not known"
+                                          : "bad pkt header: message length is out of range");
+        return 0;
+    }
+    if (f.type == FE_TERMINATE) {
+        client_close(c, "client close request");
+        return 0;
+    }
+    if (f.type == FE_PASSWORD) {
+        protocol_error(c, "unexpected password message after authentication");
+        return 0;
+    }
+    if (in.n < wanted(row, &f, in))
+        return 0;
+    size_t n = f.total < in.n ? f.total : in.n;
+    struct request r = {.type = f.type,
+                        .first = true,
+                        .last = n == f.total,
+                        .body_len = f.body_len,
+                        .bytes = span_of(in.p, n)};
+    switch (c->ops->on_request(c, &r)) {
+    case REQUEST_TAKEN:
+        c->body_left = (uint32_t)(f.total - n);
+        c->body_type = f.type;
+        return n;
+    case REQUEST_HOLD:
+        c->on_hold = true;
+        break;
+    case REQUEST_CLOSED:
+        break;
+    }
+    return 0;
+}
+
+static size_t offer_rest(struct client *c, struct span in)
+{
+    size_t n = in.n < c->body_left ? in.n : c->body_left;
+    struct request r = {
+        .type = c->body_type, .last = n == c->body_left, .bytes = span_of(in.p, n)};
+    if (c->ops->on_request(c, &r) != REQUEST_TAKEN)
+        return 0;
+    c->body_left -= (uint32_t)n;
+    return n;
+}
+
+static size_t walk_requests(struct client *c, struct span in)
+{
+    size_t used = 0;
+    while (used < in.n && c->state != CLIENT_CLOSING && !c->on_hold) {
+        struct span rest = span_of(in.p + used, in.n - used);
+        size_t n = c->body_left ? offer_rest(c, rest) : offer(c, rest);
+        if (n == 0)
+            break;
+        used += n;
+    }
+    return used;
+}
+
+/* Walks what is held; the bytes stay in place until on_input_done has sent them. */
+static void walk_held(struct client *c)
+{
+    size_t used = walk_requests(c, buf_span(&c->held));
+    if (c->state == CLIENT_CLOSING)
+        return;
+    c->ops->on_input_done(c);
+    if (c->state == CLIENT_CLOSING)
+        return;
+    buf_consume(&c->held, used);
+    if (buf_is_empty(&c->held))
+        buf_reset(&c->held);
+}
+
+void client_requests_input(struct client *c, struct span bytes)
+{
+    c->request_us = loop_now(c->context->loop);
+    if (c->on_hold) {
+        buf_append(&c->held, bytes.p, bytes.n);
+        if (buf_len(&c->held) > HELD_ON_HOLD_MAX)
+            stream_pause(&c->stream);
+        return;
+    }
+    if (!buf_is_empty(&c->held)) {
+        buf_append(&c->held, bytes.p, bytes.n);
+        walk_held(c);
+        return;
+    }
+    size_t used = walk_requests(c, bytes);
+    if (c->state == CLIENT_CLOSING)
+        return;
+    c->ops->on_input_done(c);
+    if (c->state != CLIENT_CLOSING && used < bytes.n)
+        buf_append(&c->held, bytes.p + used, bytes.n - used);
+}
+
+void client_continue(struct client *c)
+{
+    if (c->state == CLIENT_CLOSING)
+        return;
+    c->on_hold = false;
+    if (buf_len(&c->held) > HELD_ON_HOLD_MAX)
+        stream_resume(&c->stream);
+    if (!buf_is_empty(&c->held))
+        walk_held(c);
+}

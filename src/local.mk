@@ -1,0 +1,162 @@
+# Everything but main() is one library, so that tests link what the program links.
+noinst_LIBRARIES += libpgballast.a
+libpgballast_a_SOURCES = \
+	src/base/addr.c src/base/addr.h \
+	src/base/buf.c src/base/buf.h \
+	src/base/clock.c src/base/clock.h \
+	src/base/error.c src/base/error.h \
+	src/base/list.h \
+	src/base/log.c src/base/log.h \
+	src/base/mem.c src/base/mem.h \
+	src/base/mutex.h \
+	src/base/rand.c src/base/rand.h \
+	src/base/span.h \
+	src/base/str.c src/base/str.h
+
+PGB_LIBS = libpgballast.a $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(INIH_LIBS) $(IDN_LIBS) $(CARES_LIBS)
+
+bin_PROGRAMS += pgballast
+pgballast_SOURCES = src/main/main.c
+pgballast_LDADD = $(PGB_LIBS)
+
+libpgballast_a_SOURCES += \
+	src/auth/auth.c src/auth/auth.h \
+	src/auth/base64.c src/auth/base64.h \
+	src/auth/digest.c src/auth/digest.h \
+	src/auth/keycache.c src/auth/keycache.h \
+	src/auth/md5.c src/auth/md5.h \
+	src/auth/saslprep.c src/auth/saslprep.h \
+	src/auth/scram.c src/auth/scram.h \
+	src/auth/scram_client.c src/auth/scram_client.h \
+	src/auth/scram_server.c src/auth/scram_server.h \
+	src/auth/scram_text.c src/auth/scram_text.h \
+	src/auth/secret.c src/auth/secret.h \
+	src/auth/userlist.c src/auth/userlist.h
+
+libpgballast_a_SOURCES += \
+	src/conf/conf_env.c src/conf/conf_env.h \
+	src/conf/conf_files.c src/conf/conf_files.h \
+	src/conf/conf_ini.c src/conf/conf_ini.h \
+	src/conf/conf_load.c src/conf/conf_load.h \
+	src/conf/conf_pairs.c src/conf/conf_pairs.h \
+	src/conf/conf_url.c src/conf/conf_url.h \
+	src/conf/config.c src/conf/config.h \
+	src/conf/effective.c src/conf/effective.h \
+	src/conf/setting.c src/conf/setting.h src/conf/setting_list.h \
+	src/conf/url_profile.c src/conf/url_profile.h \
+	src/conf/validate.c src/conf/validate.h \
+	src/conf/value.c src/conf/value.h
+
+libpgballast_a_SOURCES += \
+	src/net/addr_list.c src/net/addr_list.h \
+	src/net/dialer.c src/net/dialer.h \
+	src/net/hangup.c \
+	src/net/listener.c src/net/listener.h \
+	src/net/loop.c src/net/loop.h src/net/loop_impl.h \
+	src/net/mailbox.c src/net/mailbox.h \
+	src/net/outgoing.c src/net/outgoing.h \
+	src/net/resolver.c src/net/resolver.h \
+	src/net/stream.c src/net/stream.h src/net/stream_impl.h \
+	src/net/stream_send.c \
+	src/net/stream_tls.c \
+	src/net/tcp_options.c src/net/tcp_options.h \
+	src/net/tls.c src/net/tls.h \
+	src/net/tls_cert.c \
+	src/net/tls_context.c src/net/tls_context.h src/net/tls_context_impl.h \
+	src/net/tls_selfsigned.c src/net/tls_selfsigned.h \
+	src/net/tls_session.c \
+	src/net/tls_trust.c
+
+libpgballast_a_SOURCES += \
+	src/proto/backend.c src/proto/backend.h \
+	src/proto/frame.c src/proto/frame.h \
+	src/proto/frontend.c src/proto/frontend.h \
+	src/proto/message.c src/proto/message.h \
+	src/proto/reader.h \
+	src/proto/report.c src/proto/report.h \
+	src/proto/startup.c src/proto/startup.h \
+	src/proto/writer.c src/proto/writer.h
+
+pgballast_SOURCES += \
+	src/main/listen.c src/main/listen.h \
+	src/main/options.c src/main/options.h
+
+libpgballast_a_SOURCES += \
+	src/setup/setup.c src/setup/setup.h
+
+libpgballast_a_SOURCES += \
+	src/client/client.c src/client/client.h src/client/client_impl.h \
+	src/client/client_login.c src/client/client_login.h \
+	src/client/client_requests.c \
+	src/client/client_startup.c
+
+libpgballast_a_SOURCES += \
+	src/server/server.c src/server/server.h src/server/server_impl.h \
+	src/server/server_login.c \
+	src/server/server_responses.c
+
+libpgballast_a_SOURCES += \
+	src/relay/broker.c src/relay/broker.h \
+	src/relay/cancel.c src/relay/cancel.h \
+	src/relay/dial.c src/relay/dial.h \
+	src/relay/ends.c \
+	src/relay/forward.c src/relay/forward.h \
+	src/relay/forward_extended.c src/relay/forward_extended.h \
+	src/relay/handover.c src/relay/handover.h \
+	src/relay/leave.c src/relay/leave.h \
+	src/relay/link.c src/relay/link.h \
+	src/relay/places.c src/relay/places.h \
+	src/relay/relay.c src/relay/relay.h src/relay/relay_impl.h \
+	src/relay/respond.c \
+	src/relay/session.c \
+	src/relay/tick.c src/relay/tick.h
+
+libpgballast_a_SOURCES += \
+	src/worker/worker.c src/worker/worker.h
+
+libpgballast_a_SOURCES += \
+	src/pool/cap.c \
+	src/pool/cap.h \
+	src/pool/limits.c \
+	src/pool/limits.h \
+	src/pool/pool.c \
+	src/pool/pool.h \
+	src/pool/pool_control.c \
+	src/pool/pool_dial.c \
+	src/pool/pool_impl.h \
+	src/pool/pool_serve.c \
+	src/pool/registry.c \
+	src/pool/registry.h
+
+libpgballast_a_SOURCES += \
+	src/track/expect.c \
+	src/track/expect.h \
+	src/track/intern.c \
+	src/track/intern.h \
+	src/track/parameters.c \
+	src/track/parameters.h \
+	src/track/parameters_accepted.c \
+	src/track/parameters_command.c \
+	src/track/parameters_diff.c \
+	src/track/parameters_impl.h \
+	src/track/parameters_names.c \
+	src/track/parameters_values.c \
+	src/track/prepared.h \
+	src/track/prepared_client.c \
+	src/track/prepared_server.c \
+	src/track/prepared_statement.c \
+	src/track/sql_head.c \
+	src/track/sql_head.h
+
+libpgballast_a_SOURCES += \
+	src/upstream/failure.c \
+	src/upstream/failure.h \
+	src/upstream/target.c \
+	src/upstream/target.h
+
+libpgballast_a_SOURCES += \
+	src/stats/counter.h \
+	src/stats/histogram.c \
+	src/stats/histogram.h \
+	src/stats/sums.c \
+	src/stats/sums.h

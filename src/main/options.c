@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* options.c - the command line.
+ *
+ * One argument says where to: a URL (or key=value string) starts the url profile, a file name the
+ * ini profile; none means DATABASE_URL. */
+#include "main/options.h"
+
+#include "base/span.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char usage[] =
+    "pgballast - connection pooler for PostgreSQL behind TLS\n"
+    "\n"
+    "  DATABASE_URL=postgresql://… pgballast     in front of one database service\n"
+    "  pgballast postgresql://…                  the same\n"
+    "  pgballast /etc/pgballast/pgballast.ini    by a configuration file (pgbouncer.ini works)\n"
+    "\n"
+    "  --env-file FILE      read more environment variables from FILE\n"
+    "  --set NAME=VALUE     a setting, stronger than file and environment\n"
+    "  --check              check the configuration and leave\n"
+    "  --print-url          print the URL for the application, without password, and leave\n"
+    "  --print-ca           print the certificate that clients see, and leave\n"
+    "  -q, --quiet          do not log to stderr\n"
+    "  -v, --verbose        log more; twice: even more\n"
+    "  -V, --version        print the version and leave\n"
+    "  -h, --help           print this and leave\n";
+
+enum { OPT_ENV_FILE = 256, OPT_SET, OPT_CHECK, OPT_PRINT_URL, OPT_PRINT_CA };
+
+static const struct option longs[] = {
+    {"env-file", required_argument, NULL, OPT_ENV_FILE},
+    {"set", required_argument, NULL, OPT_SET},
+    {"check", no_argument, NULL, OPT_CHECK},
+    {"print-url", no_argument, NULL, OPT_PRINT_URL},
+    {"print-ca", no_argument, NULL, OPT_PRINT_CA},
+    {"quiet", no_argument, NULL, 'q'},
+    {"verbose", no_argument, NULL, 'v'},
+    {"version", no_argument, NULL, 'V'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+static void leave(struct options *o, int status)
+{
+    o->action = OPTIONS_EXIT;
+    o->status = status;
+}
+
+static void bad(struct options *o, const char *what)
+{
+    if (o->action == OPTIONS_EXIT)
+        return;
+    fprintf(stderr, "pgballast: %s\nTry \"pgballast --help\" for more information.\n", what);
+    leave(o, 1);
+}
+
+/* NAME=VALUE; the argument is split in place. */
+static void take_override(struct options *o, char *text)
+{
+    char *equals = strchr(text, '=');
+    if (!equals || o->request.n_overrides == OPTIONS_OVERRIDES) {
+        bad(o, equals ? "too many --set" : "--set wants NAME=VALUE");
+        return;
+    }
+    *equals = '\0';
+    o->overrides[o->request.n_overrides++] = (struct config_override){text, equals + 1};
+}
+
+static bool is_url(const char *text)
+{
+    return strstr(text, "://") != NULL || strchr(text, '=') != NULL;
+}
+
+static void take_positional(struct options *o, int argc, char **argv)
+{
+    if (argc > 1) {
+        bad(o, "too many arguments");
+        return;
+    }
+    o->request.profile = CONFIG_URL;
+    if (argc == 1 && is_url(argv[0])) {
+        o->request.url = argv[0];
+    } else if (argc == 1) {
+        o->request.profile = CONFIG_INI;
+        o->request.ini_path = argv[0];
+    }
+}
+
+static void take_option(struct options *o, int opt)
+{
+    switch (opt) {
+    case OPT_ENV_FILE:
+        o->request.env_file = optarg;
+        return;
+    case OPT_SET:
+        take_override(o, optarg);
+        return;
+    case OPT_CHECK:
+        o->action = OPTIONS_CHECK;
+        return;
+    case OPT_PRINT_URL:
+        o->action = OPTIONS_PRINT_URL;
+        return;
+    case OPT_PRINT_CA:
+        o->action = OPTIONS_PRINT_CA;
+        return;
+    case 'q':
+        o->quiet = true;
+        return;
+    case 'v':
+        o->verbose++;
+        return;
+    case 'V':
+        printf("%s\n", PACKAGE_STRING);
+        leave(o, 0);
+        return;
+    case 'h':
+        fputs(usage, stdout);
+        leave(o, 0);
+        return;
+    default:
+        bad(o, "unknown option");
+    }
+}
+
+void options_parse(struct options *o, int argc, char **argv, char **env)
+{
+    int opt;
+    memset(o, 0, sizeof *o);
+    o->request.env = (const char *const *)env;
+    o->request.overrides = o->overrides;
+    opterr = 0;
+    while (o->action != OPTIONS_EXIT && (opt = getopt_long(argc, argv, "qvVh", longs, NULL)) != -1)
+        take_option(o, opt);
+    if (o->action != OPTIONS_EXIT)
+        take_positional(o, argc - optind, argv + optind);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* listener.h - the listening sockets of the process, on the main loop.
+ *
+ * Accepts at most 16 connections per wake-up. When descriptors run out, one waiting connection is
+ * accepted on a spare descriptor and dropped, so that its peer learns it at once, and accepting
+ * stops for 100 ms instead of spinning. */
+#ifndef NET_LISTENER_H
+#define NET_LISTENER_H
+
+#include "base/addr.h"
+#include "base/error.h"
+#include "net/tcp_options.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct listeners;
+struct loop;
+
+struct listener_ops {
+    /* Takes fd: connected, non-blocking, close-on-exec, options applied. May pause the listeners,
+     * but not close them. */
+    void (*on_accept)(void *owner, int fd, const struct addr *peer);
+    /* Accepting is in trouble and goes on in 100 ms; called once per trouble, not per attempt. */
+    void (*on_trouble)(void *owner, const struct error *err);
+};
+
+struct listener_options {
+    int backlog; /* 0: 128, PgBouncer's */
+    bool reuse_port;
+    struct tcp_options tcp; /* for accepted connections */
+};
+
+struct listeners *listeners_new(struct loop *l, const struct listener_options *o,
+                                const struct listener_ops *ops, void *owner);
+/* Closes all; socket files that are still ours are removed. */
+void listeners_free(struct listeners **ls);
+
+/* `host`: "*", an address, or a name (asked of the system, which may block: at start only). Port 0
+ * lets the kernel choose. All addresses of the host must succeed, but for those of a family that
+ * this machine does not have. */
+bool listeners_add_tcp(struct listeners *ls, const char *host, uint16_t port, struct error *err);
+/* A path, or '@' and an abstract name. A socket file that nobody answers on is replaced. */
+bool listeners_add_unix(struct listeners *ls, const char *path, mode_t mode, struct error *err);
+/* Takes fd, a listening socket that was inherited. */
+bool listeners_add_inherited(struct listeners *ls, int fd, struct error *err);
+
+/* Stop and go on accepting; connections wait in the kernel's queue meanwhile. */
+void listeners_pause(struct listeners *ls);
+void listeners_resume(struct listeners *ls);
+/* Stops for good: the sockets are closed, so that new connections are refused. */
+void listeners_close(struct listeners *ls);
+
+size_t listeners_count(const struct listeners *ls);
+/* Where the i-th listens. */
+const struct addr *listeners_addr(const struct listeners *ls, size_t i);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* resolver.h - names to addresses, on the main loop, for all threads.
+ *
+ * /etc/hosts and DNS through c-ares. Answers are kept for their time to live, at least 1 s and at
+ * most max_ttl (a shorter one on a CNAME is not visible to us, hence the bound). Questions for the
+ * same name in flight are asked once. If asking fails, the last good answer is used as long as
+ * there is one. */
+#ifndef NET_RESOLVER_H
+#define NET_RESOLVER_H
+
+#include "base/error.h"
+
+#include <stdint.h>
+
+struct addr_list;
+struct loop;
+struct mailbox;
+struct resolver;
+
+struct resolver_options {
+    uint64_t max_ttl_us;     /* 0: 15 s */
+    const char *nameservers; /* "127.0.0.1:5353,…" in place of the system's; NULL: the system's */
+};
+
+/* Called in the thread of the mailbox with its receiver. `addresses` is borrowed, NULL on failure;
+ * then *err says why. */
+typedef void resolver_fn(void *receiver, uint64_t tag, struct addr_list *addresses,
+                         const struct error *err);
+
+/* NULL and *err if the library refuses. Main thread. */
+struct resolver *resolver_new(struct loop *l, const struct resolver_options *o, struct error *err);
+/* When nobody can ask any more, and before the mailboxes that answers go to. */
+void resolver_free(struct resolver **r);
+
+/* Any thread. The answer comes through reply_to, also for literal addresses; whoever asked is named
+ * by `tag` only, since it may be gone by then. Copies name. */
+void resolver_ask(struct resolver *r, const char *name, uint16_t port, struct mailbox *reply_to,
+                  resolver_fn *fn, uint64_t tag);
+
+#endif

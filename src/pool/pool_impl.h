@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* pool_impl.h - the struct behind pool.h; included by pool*.c only.
+ *
+ *   pool.c          birth and death, looking, the rules checked
+ *   pool_serve.c    acquire and release: who gets which server
+ *   pool_dial.c     places for new servers, and closed ones
+ *   pool_control.c  pause, drain, generations, limits, sweeps */
+#ifndef POOL_POOL_IMPL_H
+#define POOL_POOL_IMPL_H
+
+#include "base/mutex.h"
+#include "pool/cap.h"
+#include "pool/pool.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+TAILQ_HEAD(pool_server_list, pool_server);
+TAILQ_HEAD(pool_waiter_list, pool_waiter);
+
+/* What the pool has of one worker. */
+struct pool_share {
+    struct pool_server_list idle; /* newest first */
+    struct pool_server_list condemned;
+    uint32_t n_idle;
+    uint32_t n_waiting;
+};
+
+struct pool_shared {
+    struct mutex m;
+
+    struct pool_settings set;
+    /* Derived from set, so that no release has to compute them. */
+    uint32_t most;            /* size + reserve */
+    uint32_t places;          /* window x workers */
+    uint64_t lifetime_gap_us; /* at least so long between two that are closed for their age */
+
+    /* Control. */
+    enum pool_pause pause;
+    bool disabled;
+    bool draining;
+    bool unserved; /* after a resume, until pool_serve has matched idle servers and waiters */
+    bool starving; /* may have a seat at a cap */
+    uint32_t generation;
+
+    /* Limits in force. */
+    uint32_t target;  /* set.size, or less after pool_shrink */
+    uint64_t grow_us; /* when target may grow by one */
+    uint32_t ceiling; /* most, or what there was when it was lowered: for pool_check */
+    uint64_t next_lifetime_us;
+
+    /* Servers; OPENING counts reservations. total is the sum. */
+    uint32_t count[POOL_SERVER_STATES];
+    uint32_t total;
+    uint32_t n_pinned;
+
+    /* Clients. */
+    struct pool_waiter_list waiting; /* oldest first */
+    uint32_t n_waiting;
+
+    /* Since the beginning. */
+    uint64_t taken, asked, queued, handovers, passed_on, evicted;
+    uint64_t refused[POOL_REFUSALS];
+
+    struct pool_share *of; /* by worker */
+};
+
+struct pool {
+    /* Set at birth. */
+    char *database;
+    char *user;
+    void *owner;
+    unsigned n_workers;
+    struct cap *caps[POOL_CAPS];
+
+    /* Under the caps' locks. */
+    struct cap_seat seats[POOL_CAPS];
+
+    /* Written under the pool's lock (refs: by anybody), read without. */
+    _Atomic uint32_t refs;
+    _Atomic uint32_t n_idle;
+    _Atomic uint64_t last_idle_us;
+    _Atomic uint64_t oldest_us;
+
+    struct pool_shared shared;
+};
+
+/* A broken rule of ours ends the program: a wrong ledger would show one client another's answers.
+ */
+static inline void pool_rule(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+static inline struct pool_shared *pool_lock(struct pool *p)
+{
+    mutex_lock(&p->shared.m);
+    return &p->shared;
+}
+
+const char *pool_check_locked(struct pool *p);
+void pool_unlock(struct pool *p);
+
+/* Move between states; the counts follow. */
+static inline void pool_server_enter(struct pool_shared *sh, struct pool_server *s,
+                                     enum pool_server_state state)
+{
+    sh->count[s->state]--;
+    sh->count[state]++;
+    s->state = state;
+}
+
+/* Servers that will still be there when those on their way out are gone. */
+static inline uint32_t pool_staying(const struct pool_shared *sh)
+{
+    return sh->total - sh->count[POOL_SERVER_CONDEMNED] - sh->count[POOL_SERVER_CLOSING] -
+           sh->count[POOL_SERVER_DEAD];
+}
+
+/* pool_serve.c */
+void pool_idle_push(struct pool *p, struct pool_server *s, uint64_t now_us);
+void pool_idle_remove(struct pool *p, struct pool_server *s, enum pool_server_state state);
+/* The server is LINKED and free: to whom, or where to? */
+void pool_settle(struct pool *p, struct pool_server *s, uint64_t now_us, struct pool_release *out);
+void pool_unpin_locked(struct pool_shared *sh, struct pool_server *s);
+
+/* pool_dial.c */
+bool pool_wants_dial(struct pool *p, uint64_t now_us);
+void pool_stop_starving(struct pool *p);
+
+/* pool_control.c */
+void pool_apply_settings(struct pool *p, const struct pool_settings *settings);
+bool pool_lifetime_over(struct pool_shared *sh, const struct pool_server *s, uint64_t now_us);
+
+#endif

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* cancel.c - cancel requests, the clients' and ours. */
+#include "relay/cancel.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/mutex.h"
+#include "base/rand.h"
+#include "net/addr_list.h"
+#include "net/dialer.h"
+#include "net/stream.h"
+#include "proto/startup.h"
+#include "relay/broker.h"
+#include "relay/places.h"
+#include "relay/relay_impl.h"
+
+#include <stdlib.h>
+
+/* ---- the table of keys ----------------------------------------------------------------- */
+
+struct key_entry {
+    uint8_t key[CANCEL_KEY];
+    int worker;
+    uint64_t client_id;
+    UT_hash_handle hh;
+};
+
+struct cancel_keys {
+    struct mutex m;
+    struct key_entry *table;
+};
+
+struct cancel_keys *cancel_keys_new(void)
+{
+    struct cancel_keys *k = xcalloc(1, sizeof *k);
+    mutex_init(&k->m);
+    return k;
+}
+
+void cancel_keys_free(struct cancel_keys **kp)
+{
+    struct cancel_keys *k = *kp;
+    struct key_entry *e, *next;
+    if (!k)
+        return;
+    HASH_ITER(hh, k->table, e, next) {
+        HASH_DEL(k->table, e);
+        free(e);
+    }
+    mutex_fini(&k->m);
+    free(k);
+    *kp = NULL;
+}
+
+void cancel_enter_key(struct session *ses)
+{
+    struct cancel_keys *k = ses->relay->shared->cancel_keys;
+    struct key_entry *e = xmalloc(sizeof *e), *other;
+    e->worker = ses->relay->worker;
+    e->client_id = ses->id;
+    for (;;) {
+        rand_bytes(e->key, sizeof e->key);
+        e->key[0] &= 0x7f; /* some clients print the pid as a signed number */
+        mutex_lock(&k->m);
+        HASH_FIND(hh, k->table, e->key, sizeof e->key, other);
+        if (!other)
+            HASH_ADD(hh, k->table, key, sizeof e->key, e);
+        mutex_unlock(&k->m);
+        if (!other)
+            break;
+    }
+    memcpy(ses->key, e->key, sizeof ses->key);
+    ses->has_key = true;
+}
+
+void cancel_forget_key(struct session *ses)
+{
+    struct cancel_keys *k = ses->relay->shared->cancel_keys;
+    struct key_entry *e;
+    if (!ses->has_key)
+        return;
+    ses->has_key = false;
+    mutex_lock(&k->m);
+    HASH_FIND(hh, k->table, ses->key, sizeof ses->key, e);
+    if (e)
+        HASH_DEL(k->table, e);
+    mutex_unlock(&k->m);
+    free(e);
+}
+
+static bool find_key(struct cancel_keys *k, struct span key, int *worker_out, uint64_t *id_out)
+{
+    struct key_entry *e = NULL;
+    if (key.n != CANCEL_KEY)
+        return false;
+    mutex_lock(&k->m);
+    HASH_FIND(hh, k->table, key.p, CANCEL_KEY, e);
+    if (e) {
+        *worker_out = e->worker;
+        *id_out = e->client_id;
+    }
+    mutex_unlock(&k->m);
+    return e != NULL;
+}
+
+/* ---- a request finds its client -------------------------------------------------------- */
+
+struct cancel_message {
+    struct message message;
+    uint64_t client_id;
+};
+
+static void cancel_session(struct session *ses)
+{
+    struct error err;
+    if (ses->lent) {
+        if (!server_is_at_rest(ses->lent->server) || server_status(ses->lent->server) != 'I')
+            cancel_server(ses->lent);
+        return;
+    }
+    if (client_get_state(ses->client) != CLIENT_WAITING)
+        return; /* nothing is running: as in PostgreSQL, nothing happens */
+    error_set(&err, SQLSTATE_QUERY_CANCELED, "canceling statement due to user request");
+    broker_fail_waiting(ses, &err, false);
+}
+
+static void deliver_cancel(struct message *m, void *receiver)
+{
+    struct cancel_message *c = container_of(m, struct cancel_message, message);
+    struct session *ses = receiver ? relay_find_session(receiver, c->client_id) : NULL;
+    free(c);
+    if (ses)
+        cancel_session(ses);
+}
+
+void cancel_requested(struct relay *r, struct client *requester, struct span key)
+{
+    int worker;
+    uint64_t id;
+    if (find_key(r->shared->cancel_keys, key, &worker, &id)) {
+        struct cancel_message *m = xcalloc(1, sizeof *m);
+        m->message.deliver = deliver_cancel;
+        m->client_id = id;
+        mailbox_post(relay_mailbox(r->shared->relays[worker]), &m->message);
+    }
+    client_close(requester, NULL);
+}
+
+/* ---- a request to a server ------------------------------------------------------------- */
+
+struct cancel_run {
+    struct lent *lent;
+    struct relay *relay;
+    struct dialer *dialer;
+    struct stream stream;
+    bool asked_tls;
+    bool over;
+    struct cancel_run *next; /* relay->dead_cancels */
+};
+
+static void run_end(struct cancel_run *run)
+{
+    if (run->over)
+        return;
+    run->over = true;
+    if (run->dialer)
+        dialer_cancel(&run->dialer);
+    if (stream_is_open(&run->stream))
+        stream_close(&run->stream);
+    struct lent *l = run->lent;
+    run->next = run->relay->dead_cancels;
+    run->relay->dead_cancels = run;
+    if (!l)
+        return;
+    l->cancel_run = NULL;
+    l->cancel = CANCEL_OVER;
+    broker_cancel_over(l);
+}
+
+void cancel_reap(struct relay *r)
+{
+    struct cancel_run *run;
+    while ((run = r->dead_cancels) != NULL) {
+        r->dead_cancels = run->next;
+        free(run);
+    }
+}
+
+static void run_send(struct cancel_run *run)
+{
+    struct buf b = {0};
+    startup_build_cancel(&b, server_cancel_key(run->lent->server));
+    stream_write(&run->stream, buf_span(&b).p, buf_len(&b));
+    buf_reset(&b);
+    /* The server reads it, signals the backend, and closes: that end is what we wait for. */
+}
+
+static void run_input(void *owner, struct span bytes)
+{
+    struct cancel_run *run = owner;
+    struct error err;
+    struct place *p = run->lent ? run->lent->place : NULL;
+    if (!p || !run->asked_tls || bytes.n != 1 || bytes.p[0] != 'S') {
+        run_end(run);
+        return;
+    }
+    run->asked_tls = false;
+    if (!stream_start_tls_client(&run->stream, p->tls, p->db->hosts[run->lent->host].name, false,
+                                 &err))
+        run_end(run);
+}
+
+static void run_handshake(void *owner)
+{
+    struct cancel_run *run = owner;
+    if (run->lent)
+        run_send(run);
+    else
+        run_end(run);
+}
+
+static void run_stream_end(void *owner, enum stream_end how, const struct error *err)
+{
+    (void)how;
+    (void)err;
+    run_end(owner);
+}
+
+static const struct stream_ops run_ops = {
+    .on_input = run_input,
+    .on_handshake = run_handshake,
+    .on_end = run_stream_end,
+};
+
+static void run_dialed(void *owner, const struct dialer_result *result)
+{
+    struct cancel_run *run = owner;
+    run->dialer = NULL;
+    if (result->fd < 0) {
+        log_warning("cancel request not sent: %s", result->error.text);
+        run_end(run);
+        return;
+    }
+    stream_open(&run->stream, run->relay->loop, result->fd);
+    if (!run->lent) {
+        run_end(run);
+        return;
+    }
+    if (!server_is_tls(run->lent->server) || addr_is_unix(server_address(run->lent->server))) {
+        run_send(run);
+        return;
+    }
+    struct buf b = {0};
+    startup_build_ssl_request(&b);
+    run->asked_tls = true;
+    stream_write(&run->stream, buf_span(&b).p, buf_len(&b));
+    buf_reset(&b);
+}
+
+bool cancel_server(struct lent *l)
+{
+    struct relay *r = l->relay;
+    if (l->cancel == CANCEL_SENT || !server_cancel_key(l->server).n)
+        return false;
+    struct cancel_run *run = xcalloc(1, sizeof *run);
+    run->lent = l;
+    run->relay = r;
+    stream_init(&run->stream, &run_ops, run);
+    l->cancel = CANCEL_SENT;
+    l->cancel_run = run;
+    uint64_t patience = setup_config(r->setup)->cancel_wait_timeout_us;
+    l->cancel_deadline_us = patience ? loop_now(r->loop) + patience : 0;
+    counter_add(&r->stats->canceled, 1);
+    struct dialer_options options;
+    struct addr_list *to = addr_list_new(server_address(l->server), 1);
+    place_dialer_options(l->place, &options);
+    run->dialer = dialer_start(r->loop, to, &options, run_dialed, run);
+    addr_list_unref(&to);
+    return true;
+}
+
+void cancel_has_hit(struct lent *l)
+{
+    /* The connection of the request may still be open; it cannot hit twice. */
+    if (l->cancel != CANCEL_SENT)
+        return;
+    if (l->cancel_run)
+        l->cancel_run->lent = NULL;
+    l->cancel_run = NULL;
+    l->cancel = CANCEL_OVER;
+}
+
+bool cancel_is_over(const struct lent *l)
+{
+    return l->cancel != CANCEL_SENT;
+}
+
+void cancel_abandon(struct lent *l)
+{
+    struct cancel_run *run = l->cancel_run;
+    l->cancel = CANCEL_NONE;
+    l->cancel_run = NULL;
+    if (!run)
+        return;
+    run->lent = NULL;
+    run_end(run);
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* dial.c - open connections to servers.
+ *
+ * Three judges: the pool's ledger (does anybody wait for one, is there room), the place (was this
+ * user or database refused a moment ago), the target (is another attempt allowed now). Names are
+ * resolved on the main loop; the answer comes as a message and finds its server by id. */
+#include "relay/dial.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "net/addr_list.h"
+#include "net/dialer.h"
+#include "net/resolver.h"
+#include "pool/registry.h"
+#include "relay/broker.h"
+#include "relay/places.h"
+#include "relay/relay_impl.h"
+
+#include <stdlib.h>
+
+static struct target *target_of(const struct lent *l)
+{
+    return l->place->targets[l->host];
+}
+
+/* ---- one dial -------------------------------------------------------------------------- */
+
+static void on_resolved(void *receiver, uint64_t tag, struct addr_list *addresses,
+                        const struct error *err)
+{
+    struct relay *r = receiver;
+    struct lent *l = relay_find_lent(r, tag);
+    struct dialer_options options;
+    if (!l || !l->dialing)
+        return;
+    if (!addresses) {
+        struct server_end end = {.phase = SERVER_PHASE_NETWORK, .error = *err};
+        broker_server_ended(l->server, &end);
+        return;
+    }
+    place_dialer_options(l->place, &options);
+    server_connect(l->server, addresses, &options);
+}
+
+static void resolve(struct relay *r, struct lent *l, const struct config_host *host)
+{
+    const char *name = host->address ? host->address : host->name;
+    struct dialer_options options;
+    char *path = NULL;
+    if (config_host_is_socket(host)) {
+        path = xasprintf("%s/.s.PGSQL.%u", host->name, (unsigned)host->port);
+        name = path;
+    }
+    struct addr_list *list = addr_list_from_literal(name, host->port);
+    free(path);
+    if (!list) {
+        resolver_ask(r->shared->resolver, name, host->port, &r->mailbox, on_resolved, l->id);
+        return;
+    }
+    place_dialer_options(l->place, &options);
+    server_connect(l->server, list, &options);
+    addr_list_unref(&list);
+}
+
+static void dial(struct relay *r, struct pool *p, size_t host, uint32_t generation)
+{
+    struct place *place = pool_owner(p);
+    struct server_login terms;
+    struct lent *l = xcalloc(1, sizeof *l);
+    place_login_terms(place, host, r->shared->keycache, &terms);
+    l->id = relay_next_id(r);
+    l->relay = r;
+    l->pool = pool_ref(p);
+    l->place = place;
+    l->host = host;
+    l->dialing = true;
+    pool_server_init(&l->ledger, l->id, (unsigned)r->worker, generation);
+    l->server = server_new(r->loop, l->id, &respond_ops, l, &terms);
+    relay_add_lent(r, l);
+    relay_tick_soon(r);
+    resolve(r, l, &place->db->hosts[host]);
+}
+
+/* Asks the target of the next host. */
+static enum target_answer begin(struct relay *r, struct place *place, size_t *host_out,
+                                struct error *err)
+{
+    uint64_t until;
+    *host_out = place->host_at % place->n_targets;
+    enum target_answer answer =
+        target_begin(place->targets[*host_out], loop_now(r->loop), &until, err);
+    if (answer == TARGET_GO && place->db->load_balance_hosts == LOAD_BALANCE_ROUND_ROBIN)
+        place->host_at++;
+    if (answer == TARGET_WAIT && until)
+        relay_dial_at(r, until);
+    return answer;
+}
+
+/* ---- for whom -------------------------------------------------------------------------- */
+
+static void evict_for(struct relay *r, struct pool *p, enum pool_cap cap)
+{
+    struct pool *victim;
+    unsigned worker;
+    if (!registry_evict(r->shared->registry, p, cap, &victim, &worker))
+        return;
+    broker_post_sweeps(r, victim, 1ULL << worker);
+    pool_unref(&victim);
+}
+
+static void not_reserved(struct relay *r, struct pool *p, const struct pool_dial_answer *a)
+{
+    if (a->what == POOL_DIAL_FULL && a->retry_us)
+        relay_dial_at(r, a->retry_us);
+    if (a->what == POOL_DIAL_CAP_FULL)
+        evict_for(r, p, a->cap);
+}
+
+bool dial_for_waiters(struct relay *r, struct pool *p, struct error *err)
+{
+    struct place *place = pool_owner(p);
+    for (;;) {
+        uint64_t now = loop_now(r->loop);
+        struct pool_dial_answer a;
+        size_t host;
+        if (!place_may_dial(place, now, err))
+            return false;
+        if (!pool_reserve_dial(p, now, &a)) {
+            not_reserved(r, p, &a);
+            return true;
+        }
+        if (a.from_reserve)
+            log_warning("%s/%s: taking connection from reserve_pool", pool_database(p),
+                        pool_user(p));
+        switch (begin(r, place, &host, err)) {
+        case TARGET_GO:
+            dial(r, p, host, a.generation);
+            continue;
+        case TARGET_WAIT:
+            pool_unreserve_dial(p, now);
+            return true;
+        case TARGET_REFUSE:
+            pool_unreserve_dial(p, now);
+            return false;
+        }
+    }
+}
+
+void dial_for_min(struct relay *r, struct pool *p)
+{
+    struct place *place = pool_owner(p);
+    struct pool_dial_answer a;
+    struct error err;
+    size_t host;
+    uint64_t now = loop_now(r->loop);
+    if (!place_may_dial(place, now, &err) || !pool_reserve_min(p, now, &a))
+        return;
+    if (begin(r, place, &host, &err) == TARGET_GO)
+        dial(r, p, host, a.generation);
+    else
+        pool_unreserve_dial(p, now);
+}
+
+void dial_for_hungry(struct relay *r, struct pool *p)
+{
+    struct pool *hungry;
+    while ((hungry = pool_next_hungry(p)) != NULL) {
+        broker_dial_more(r, hungry);
+        pool_unref(&hungry);
+    }
+}
+
+struct next_run {
+    struct relay *relay;
+    struct target *target;
+};
+
+static void next_on_target(struct pool *p, void *arg)
+{
+    struct next_run *run = arg;
+    struct place *place = pool_owner(p);
+    for (size_t i = 0; i < place->n_targets; i++) {
+        if (place->targets[i] == run->target) {
+            broker_dial_more(run->relay, p);
+            return;
+        }
+    }
+}
+
+void dial_next_on_target(struct relay *r, struct target *target)
+{
+    struct next_run run = {.relay = r, .target = target};
+    registry_each(r->shared->registry, next_on_target, &run);
+}
+
+/* ---- how it ended ---------------------------------------------------------------------- */
+
+void dial_succeeded(struct lent *l)
+{
+    struct relay *r = l->relay;
+    l->dialing = false;
+    counter_add(&r->stats->server_opened, 1);
+    target_succeeded(target_of(l), loop_now(r->loop), server_used_scram(l->server));
+}
+
+static enum failure_phase phase_of(const struct server_end *end)
+{
+    switch (end->phase) {
+    case SERVER_PHASE_NETWORK:
+        return FAILURE_IN_NETWORK;
+    case SERVER_PHASE_TLS:
+        return FAILURE_IN_TLS;
+    case SERVER_PHASE_AUTH:
+    case SERVER_PHASE_WAKE:
+    case SERVER_PHASE_READY:
+        break;
+    }
+    return FAILURE_IN_LOGIN;
+}
+
+/* Clients that wait for this pool anywhere are told. */
+struct fail_message {
+    struct message message;
+    struct pool *pool;
+    struct error error;
+};
+
+static void deliver_fail(struct message *m, void *receiver)
+{
+    struct fail_message *f = container_of(m, struct fail_message, message);
+    if (receiver)
+        broker_fail_all(receiver, f->pool, &f->error);
+    pool_unref(&f->pool);
+    free(f);
+}
+
+static void fail_waiters(struct relay *r, struct pool *p, const struct error *err)
+{
+    for (int i = 0; i < r->shared->n_workers; i++) {
+        struct fail_message *f = xcalloc(1, sizeof *f);
+        f->message.deliver = deliver_fail;
+        f->pool = pool_ref(p);
+        f->error = *err;
+        mailbox_post(relay_mailbox(r->shared->relays[i]), &f->message);
+    }
+}
+
+void dial_failed(struct lent *l, const struct server_end *end)
+{
+    struct relay *r = l->relay;
+    struct error tell;
+    struct target_numbers numbers;
+    uint64_t now = loop_now(r->loop), jitter = rand_next(&r->jitter);
+    enum failure_class class = failure_classify(phase_of(end), &end->error, &tell);
+    l->dialing = false;
+    counter_add(&r->stats->server_failed, 1);
+    lent_log(l, LOG_WARNING_LEVEL, "server login failed: %s%s (%s)",
+             end->said_goodbye ? "FATAL " : "", end->error.text, failure_class_name(class));
+    target_failed(target_of(l), now, class, &tell, jitter);
+    if (l->place->db->load_balance_hosts == LOAD_BALANCE_DISABLE)
+        l->place->host_at++;
+    switch (class) {
+    case FAILURE_PERMANENT:
+        place_refused(l->place, now, &tell, jitter);
+        fail_waiters(r, l->pool, &tell);
+        return;
+    case FAILURE_SLOTS:
+        pool_shrink(l->pool, now);
+        return;
+    case FAILURE_SLOW:
+    case FAILURE_FAST:
+    case FAILURE_LIMITER:
+        target_inspect(target_of(l), &numbers);
+        if (numbers.breaker == BREAKER_OPEN)
+            fail_waiters(r, l->pool, &tell);
+        return;
+    }
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* dial.h - open connections to servers: as many as clients wait for, as fast as the target bears. */
+#ifndef RELAY_DIAL_H
+#define RELAY_DIAL_H
+
+#include "base/error.h"
+#include "server/server.h"
+
+#include <stdbool.h>
+
+struct lent;
+struct pool;
+struct relay;
+struct target;
+
+/* Opens what the queue of the pool justifies. False: the target refuses for now, *err says why and
+ * when the next try is; who waits should be told. */
+bool dial_for_waiters(struct relay *r, struct pool *p, struct error *err);
+/* Opens towards min_pool_size. */
+void dial_for_min(struct relay *r, struct pool *p);
+/* Pools that starved for a place under a cap that `p` shares. */
+void dial_for_hungry(struct relay *r, struct pool *p);
+/* After a dial has ended: other pools of the same target may go on. */
+void dial_next_on_target(struct relay *r, struct target *target);
+
+/* The dial of l ended. */
+void dial_succeeded(struct lent *l);
+void dial_failed(struct lent *l, const struct server_end *end);
+
+#endif

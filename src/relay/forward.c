@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* forward.c - client -> server: what each message needs before it may go.
+ *
+ * The first message of a transaction gets the client a server (broker.c) and sends the difference
+ * of their session states ahead (link.c). From then on messages are forwarded as they are, by
+ * reference to the buffer they were read into; names of prepared statements are seen to by
+ * forward_extended.c. All of one input leaves in one send (forward_input_done). */
+#include "relay/forward.h"
+
+#include "base/log.h"
+#include "proto/backend.h"
+#include "proto/frontend.h"
+#include "proto/message.h"
+#include "proto/report.h"
+#include "relay/broker.h"
+#include "relay/forward_extended.h"
+#include "relay/link.h"
+#include "relay/places.h"
+#include "relay/relay_impl.h"
+
+/* ---- refused statements ---------------------------------------------------------------- */
+
+void forward_refuse_next(struct session *ses, const struct error *err)
+{
+    buf_clear(&ses->refusal);
+    report_error(&ses->refusal, "ERROR", err, NULL, NULL);
+}
+
+static bool runs_alone(uint8_t type)
+{
+    return type == FE_QUERY || type == FE_FUNCTION_CALL;
+}
+
+/* Answers the message with the refusal: a Query by itself, an extended group up to its Sync. */
+static void answer_refusal(struct session *ses, const struct request *r)
+{
+    struct buf *b = outgoing_buf(&ses->relay->to_client);
+    buf_append(b, buf_span(&ses->refusal).p, buf_len(&ses->refusal));
+    buf_reset(&ses->refusal);
+    ses->drop_body = !r->last;
+    if (runs_alone(r->type))
+        backend_build_ready_for_query(b, 'I');
+    else if (r->type != FE_SYNC)
+        ses->skip_to_sync = true;
+    else
+        backend_build_ready_for_query(b, 'I');
+}
+
+/* ---- without a server ------------------------------------------------------------------ */
+
+/* What needs no server is answered here: it would wake a database or queue for nothing. */
+static bool answer_alone(struct session *ses, const struct request *r)
+{
+    struct buf *b = outgoing_buf(&ses->relay->to_client);
+    switch (r->type) {
+    case FE_SYNC:
+        backend_build_ready_for_query(b, 'I');
+        return true;
+    case FE_FLUSH:
+        return true;
+    case FE_PARSE:
+        if (!extended_parse_alone(ses, r))
+            return false;
+        backend_build_parse_complete(b);
+        return true;
+    case FE_CLOSE:
+        if (!extended_forget(ses, r))
+            return false;
+        backend_build_close_complete(b);
+        return true;
+    case FE_COPY_DATA:
+    case FE_COPY_DONE:
+    case FE_COPY_FAIL:
+        /* Left over from a COPY that has failed: PostgreSQL ignores them too. */
+        ses->drop_body = !r->last;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static enum request_verdict get_server(struct session *ses, const struct request *r)
+{
+    struct error err;
+    if (!ses->given) {
+        switch (broker_acquire(ses, &err)) {
+        case ACQUIRED:
+            break;
+        case ACQUIRE_WAIT:
+            return REQUEST_HOLD;
+        case ACQUIRE_REFUSED:
+            client_log(ses->client, LOG_WARNING_LEVEL, "pooler error: %s", err.text);
+            forward_refuse_next(ses, &err);
+            answer_refusal(ses, r);
+            return REQUEST_TAKEN;
+        }
+    }
+    struct lent *l = ses->given;
+    ses->given = NULL;
+    return link_begin(ses, l, r) == LINK_GO ? REQUEST_TAKEN : REQUEST_HOLD;
+}
+
+/* ---- with a server --------------------------------------------------------------------- */
+
+static void note_start(struct session *ses)
+{
+    uint64_t now = loop_now(ses->relay->loop);
+    if (!ses->query_since_us)
+        ses->query_since_us = now;
+    if (!ses->xact_since_us)
+        ses->xact_since_us = now;
+}
+
+static enum request_verdict take_query(struct session *ses, const struct request *r)
+{
+    struct server *s = ses->lent->server;
+    /* A simple Query destroys the unnamed statement (protocol chapter, "Extended Query"). */
+    client_statements_drop_unnamed(client_statements_of(ses->client));
+    server_statements_set_unnamed(server_statements_of(s), 0, 0);
+    note_start(ses);
+    if (r->type == FE_QUERY && extended_deallocate(ses, r))
+        return REQUEST_TAKEN;
+    expect_push(server_expects(s), r->type == FE_QUERY ? EXPECT_QUERY : EXPECT_FUNCTION_CALL,
+                EXPECT_CLIENT, 0);
+    outgoing_ref(&ses->relay->to_server, r->bytes.p, r->bytes.n);
+    return REQUEST_TAKEN;
+}
+
+static enum request_verdict take_sync(struct session *ses, const struct request *r)
+{
+    struct server *s = ses->lent->server;
+    ses->lent->group_open = false;
+    expect_push(server_expects(s), EXPECT_SYNC, EXPECT_CLIENT, 0);
+    outgoing_ref(&ses->relay->to_server, r->bytes.p, r->bytes.n);
+    return REQUEST_TAKEN;
+}
+
+static enum request_verdict forward_linked(struct session *ses, const struct request *r)
+{
+    struct outgoing *out = &ses->relay->to_server;
+    switch ((enum frontend_type)r->type) {
+    case FE_QUERY:
+    case FE_FUNCTION_CALL:
+        return take_query(ses, r);
+    case FE_SYNC:
+        return take_sync(ses, r);
+    case FE_PARSE:
+    case FE_BIND:
+    case FE_DESCRIBE:
+    case FE_EXECUTE:
+    case FE_CLOSE:
+        ses->lent->group_open = true;
+        note_start(ses);
+        return extended_request(ses, r);
+    case FE_COPY_DONE:
+    case FE_COPY_FAIL:
+        expect_push(server_expects(ses->lent->server), EXPECT_COPY_END, EXPECT_CLIENT, 0);
+        break;
+    case FE_COPY_DATA:
+    case FE_FLUSH:
+        break;
+    case FE_PASSWORD:
+    case FE_TERMINATE:
+        return REQUEST_CLOSED; /* the client deals with these */
+    }
+    outgoing_ref(out, r->bytes.p, r->bytes.n);
+    return REQUEST_TAKEN;
+}
+
+static enum request_verdict forward_rest(struct session *ses, const struct request *r)
+{
+    if (ses->drop_body || !ses->lent) {
+        ses->drop_body = ses->drop_body && !r->last;
+        return REQUEST_TAKEN;
+    }
+    outgoing_ref(&ses->relay->to_server, r->bytes.p, r->bytes.n);
+    return REQUEST_TAKEN;
+}
+
+static enum request_verdict skip(struct session *ses, const struct request *r)
+{
+    ses->drop_body = !r->last;
+    if (r->type == FE_SYNC) {
+        ses->skip_to_sync = false;
+        backend_build_ready_for_query(outgoing_buf(&ses->relay->to_client), 'I');
+    }
+    return REQUEST_TAKEN;
+}
+
+enum request_verdict forward_request(struct client *c, const struct request *r)
+{
+    struct session *ses = client_data(c);
+    if (client_get_state(c) == CLIENT_WELCOME)
+        return REQUEST_HOLD; /* it did not wait for ReadyForQuery */
+    if (!r->first)
+        return forward_rest(ses, r);
+    if (ses->skip_to_sync)
+        return skip(ses, r);
+    if (!buf_is_empty(&ses->refusal)) {
+        answer_refusal(ses, r);
+        return REQUEST_TAKEN;
+    }
+    if (!ses->lent) {
+        if (!ses->given && answer_alone(ses, r))
+            return REQUEST_TAKEN;
+        enum request_verdict got = get_server(ses, r);
+        if (got != REQUEST_TAKEN || !ses->lent)
+            return got;
+    }
+    if (ses->lent->fence_wait || server_expects(ses->lent->server)->count > EXPECT_MAX)
+        return REQUEST_HOLD;
+    return forward_linked(ses, r);
+}
+
+/* ---- the end of an input --------------------------------------------------------------- */
+
+/* Entries that we answer ourselves and whose turn has come already. */
+static void inject_due(struct session *ses)
+{
+    struct expect entry;
+    struct expect_queue *q = server_expects(ses->lent->server);
+    while (expect_take_inject(q, &entry)) {
+        if (entry.kind == EXPECT_INJECT_PARSE)
+            backend_build_parse_complete(outgoing_buf(&ses->relay->to_client));
+        else
+            backend_build_close_complete(outgoing_buf(&ses->relay->to_client));
+    }
+}
+
+void forward_input_done(struct client *c)
+{
+    struct session *ses = client_data(c);
+    struct relay *r = ses->relay;
+    if (ses->lent) {
+        inject_due(ses);
+        size_t n = outgoing_bytes(&r->to_server);
+        if (n) {
+            counter_add(&r->stats->received, n);
+            server_send(ses->lent->server, &r->to_server);
+            if (server_is_blocked(ses->lent->server))
+                client_pause(c);
+        }
+    } else {
+        outgoing_clear(&r->to_server);
+    }
+    if (outgoing_bytes(&r->to_client))
+        client_send(c, &r->to_client);
+}
+
+/* ---- what will run --------------------------------------------------------------------- */
+
+struct span forward_statement_text(struct session *ses, const struct request *r)
+{
+    struct span body = span_of(r->bytes.p + FRAME_HEADER, r->bytes.n - FRAME_HEADER);
+    struct frontend_parse parse;
+    struct frontend_bind_head head;
+    struct statement *st = NULL;
+    switch (r->type) {
+    case FE_QUERY:
+        if (r->last && body.n)
+            body.n--; /* the final NUL */
+        return body;
+    case FE_PARSE:
+        if (r->last && frontend_parse_parse(body, &parse))
+            return parse.query;
+        return body;
+    case FE_BIND:
+        if (frontend_parse_bind_head(body, r->body_len, &head) == FRAME_OK && head.statement.n)
+            st = client_statements_find(client_statements_of(ses->client), head.statement);
+        return st ? statement_query(st) : span_of("", 0);
+    default:
+        return span_of(NULL, 0);
+    }
+}

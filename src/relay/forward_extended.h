@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* forward_extended.h - Parse, Bind, Describe, Execute, Close: names of prepared statements. */
+#ifndef RELAY_FORWARD_EXTENDED_H
+#define RELAY_FORWARD_EXTENDED_H
+
+#include "client/client.h"
+
+struct session;
+
+/* The client is linked; the message is one of the five. */
+enum request_verdict extended_request(struct session *ses, const struct request *r);
+
+/* A Parse while no server is linked, of a statement that a server of the pool has parsed before:
+ * gives the name, so that the client can be told ParseComplete at once. False: it needs a server. */
+bool extended_parse_alone(struct session *ses, const struct request *r);
+
+/* A Close while no server is linked: forgets the name. False if the message is malformed or about
+ * something that only a server knows. */
+bool extended_forget(struct session *ses, const struct request *r);
+
+/* A Query that is exactly `DEALLOCATE name` of a name that the client has prepared by the protocol:
+ * sends it with the server's name for it. False: it is no such thing. */
+bool extended_deallocate(struct session *ses, const struct request *r);
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* leave.c - a client has left in the middle; its work is ended and the server is kept.
+ *
+ *   still running   wait LEAVE_GRACE for it to end, then cancel it; no end within
+ *                   cancel_wait_timeout: close the server, which ends it for certain
+ *   in COPY IN      CopyFail
+ *   group open      Sync, so that the server becomes ready
+ *   in transaction  ROLLBACK
+ *   half a message  cannot be completed: close
+ *
+ * Each step waits for the server to be at rest; answers go nowhere. */
+#include "relay/leave.h"
+
+#include "base/clock.h"
+#include "proto/frontend.h"
+#include "relay/broker.h"
+#include "relay/cancel.h"
+#include "relay/relay_impl.h"
+
+/* A statement that is nearly over need not be cancelled. */
+#define LEAVE_GRACE_US (100 * US_PER_MS)
+
+bool leave_is_running(const struct lent *l)
+{
+    return l->leaving;
+}
+
+static void ask(struct lent *l, const char *text)
+{
+    struct outgoing *out = &l->relay->to_server;
+    frontend_build_query(outgoing_buf(out), span_str(text));
+    expect_push(server_expects(l->server), EXPECT_QUERY, EXPECT_OURS, 0);
+    server_send(l->server, out);
+}
+
+/* Ends what only the client could have ended: an open COPY, an unfinished group. */
+static void close_group(struct lent *l)
+{
+    struct outgoing *out = &l->relay->to_server;
+    struct expect_queue *q = server_expects(l->server);
+    if (q->copy_in) {
+        frontend_build_copy_fail(outgoing_buf(out), span_str("client disconnected"));
+        expect_push(q, EXPECT_COPY_END, EXPECT_OURS, 0);
+    }
+    if (l->group_open) {
+        frontend_build_sync(outgoing_buf(out));
+        expect_push(q, EXPECT_SYNC, EXPECT_OURS, 0);
+        l->group_open = false;
+    }
+    if (outgoing_bytes(out))
+        server_send(l->server, out);
+}
+
+void leave_begin(struct lent *l, bool mid_message)
+{
+    struct relay *r = l->relay;
+    l->leaving = true;
+    server_enter(l->server, SERVER_RESETTING);
+    server_resume(l->server);
+    if (mid_message) {
+        broker_close_server(l, "client disconnected in the middle of a message");
+        return;
+    }
+    close_group(l);
+    l->leave_deadline_us = loop_now(r->loop) + LEAVE_GRACE_US;
+    relay_tick_soon(r);
+    if (server_is_at_rest(l->server))
+        leave_step(l);
+}
+
+/* The server is at rest: what next? */
+void leave_step(struct lent *l)
+{
+    if (!cancel_is_over(l))
+        return; /* broker_cancel_over comes back here */
+    if (server_status(l->server) != 'I' && !l->rolled_back) {
+        l->rolled_back = true;
+        ask(l, "ROLLBACK");
+        return;
+    }
+    if (l->reset_wanted) {
+        l->reset_wanted = false;
+        const char *reset = setup_config(l->relay->setup)->server_reset_query;
+        if (reset[0]) {
+            server_statements_clear(server_statements_of(l->server));
+            ask(l, reset);
+            return;
+        }
+    }
+    l->leaving = l->rolled_back = false;
+    l->leave_deadline_us = 0;
+    if (server_status(l->server) != 'I') {
+        broker_close_server(l, "reset query failed");
+        return;
+    }
+    server_enter(l->server, SERVER_IDLE);
+    broker_release(l);
+}
+
+void leave_sweep(struct lent *l, uint64_t now_us)
+{
+    if (!l->leaving || !l->leave_deadline_us || now_us < l->leave_deadline_us)
+        return;
+    /* COPY may have begun after the client went. */
+    if (server_expects(l->server)->copy_in)
+        close_group(l);
+    if (l->cancel == CANCEL_NONE && cancel_server(l)) {
+        l->leave_deadline_us = l->cancel_deadline_us;
+        return;
+    }
+    broker_close_server(l, "client disconnect while server was not ready");
+}

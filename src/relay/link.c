@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* link.c - pair a client and a server; the difference of their session states goes first. */
+#include "relay/link.h"
+
+#include "proto/frontend.h"
+#include "proto/message.h"
+#include "relay/broker.h"
+#include "relay/forward.h"
+#include "relay/places.h"
+#include "relay/relay_impl.h"
+
+/* ---- composing the difference ---------------------------------------------------------- */
+
+struct diff_run {
+    struct session *ses;
+    enum expect_owner owner;
+    struct buf *out;     /* gated: messages; fenced: the text of one Query */
+    bool may_fence;      /* all of it */
+    unsigned n;
+};
+
+static void diff_look(void *arg, struct span name, const struct span *value)
+{
+    struct diff_run *d = arg;
+    d->n++;
+    if (!value || !params_may_fence(d->ses->place->accepted, name, *value))
+        d->may_fence = false;
+}
+
+/* In the middle of a transaction the unnamed statement and portal are the client's. */
+static void diff_ahead(void *arg, struct span name, const struct span *value)
+{
+    static const char own[] = "PGBALLAST_SET";
+    struct diff_run *d = arg;
+    struct buf command = {0};
+    struct expect_queue *q = server_expects(d->ses->lent->server);
+    params_command(&command, name, value);
+    frontend_build_run(d->out, span_str(own), span_str(own), buf_span(&command));
+    frontend_build_close(d->out, 'P', span_str(own));
+    frontend_build_close(d->out, 'S', span_str(own));
+    expect_push(q, EXPECT_PARSE, d->owner, 0);
+    expect_push(q, EXPECT_BIND, d->owner, 0);
+    expect_push(q, EXPECT_EXECUTE, d->owner, 0);
+    expect_push(q, EXPECT_CLOSE, d->owner, 0);
+    expect_push(q, EXPECT_CLOSE, d->owner, 0);
+    buf_reset(&command);
+}
+
+static void diff_gate(void *arg, struct span name, const struct span *value)
+{
+    struct diff_run *d = arg;
+    struct buf command = {0};
+    params_command(&command, name, value);
+    struct expect_queue *q = server_expects(d->ses->lent->server);
+    frontend_build_run(d->out, span_str(""), span_str(""), buf_span(&command));
+    expect_push(q, EXPECT_PARSE, d->owner, 0);
+    expect_push(q, EXPECT_BIND, d->owner, 0);
+    expect_push(q, EXPECT_EXECUTE, d->owner, 0);
+    buf_reset(&command);
+}
+
+static void diff_text(void *arg, struct span name, const struct span *value)
+{
+    struct diff_run *d = arg;
+    if (d->n++)
+        buf_append(d->out, ";", 1);
+    params_command(d->out, name, value);
+}
+
+static void diff_accepted(void *arg, struct span name, const struct span *value)
+{
+    struct diff_run *d = arg;
+    if (value)
+        params_note_accepted(d->ses->place->accepted, name, *value);
+}
+
+/* At the start of a transaction: the unnamed statement and portal are free to be used. */
+static void compose_gate(struct session *ses, struct param_set *want, struct param_set *have)
+{
+    struct server *s = ses->lent->server;
+    struct diff_run d = {.ses = ses, .owner = EXPECT_GATE};
+    d.out = outgoing_buf(&ses->relay->to_server);
+    params_diff(want, have, server_base_params(s), diff_gate, &d);
+    server_statements_set_unnamed(server_statements_of(s), 0, 0);
+}
+
+void link_set_ahead(struct session *ses, struct param_set *want, struct param_set *have)
+{
+    struct diff_run d = {.ses = ses, .owner = EXPECT_OURS};
+    d.out = outgoing_buf(&ses->relay->to_server);
+    params_diff(want, have, server_base_params(ses->lent->server), diff_ahead, &d);
+}
+
+static void compose_fence(struct session *ses, struct param_set *want, struct param_set *have)
+{
+    struct server *s = ses->lent->server;
+    struct buf text = {0};
+    struct diff_run d = {.ses = ses, .out = &text};
+    params_diff(want, have, server_base_params(s), diff_text, &d);
+    frontend_build_query(outgoing_buf(&ses->relay->to_server), buf_span(&text));
+    expect_push(server_expects(s), EXPECT_QUERY, EXPECT_FENCE, 0);
+    server_statements_set_unnamed(server_statements_of(s), 0, 0);
+    buf_reset(&text);
+}
+
+/* May the client's first message run behind SETs of ours in one pipeline? */
+static bool gate_safe(struct session *ses, const struct request *first)
+{
+    struct span text = forward_statement_text(ses, first);
+    return text.p == NULL || sql_head_class(text) == SQL_GATE_SAFE;
+}
+
+static enum link_result send_difference(struct session *ses, const struct request *first)
+{
+    struct lent *l = ses->lent;
+    struct param_set *want = client_params(ses->client);
+    struct param_set *have = server_params(l->server);
+    struct diff_run d = {.ses = ses, .may_fence = true};
+    params_diff(want, have, server_base_params(l->server), diff_look, &d);
+    if (d.n == 0)
+        return LINK_GO;
+    link_forget(l);
+    l->target = param_set_ref(want);
+    if (d.may_fence) {
+        compose_fence(ses, want, have);
+        return LINK_GO;
+    }
+    if (gate_safe(ses, first)) {
+        l->before_gate = param_set_ref(have);
+        l->gate_open = true;
+        l->saw_rollback = l->last_tag_commit = false;
+        compose_gate(ses, want, have);
+        struct expect_queue *q = server_expects(l->server);
+        expect_at(q, q->count - 1)->arg = 1; /* the last command of the gate */
+        return LINK_GO;
+    }
+    compose_fence(ses, want, have);
+    l->fence_wait = true;
+    server_send(l->server, &ses->relay->to_server);
+    return LINK_HOLD;
+}
+
+/* ---- linking --------------------------------------------------------------------------- */
+
+enum link_result link_begin(struct session *ses, struct lent *l, const struct request *first)
+{
+    ses->lent = l;
+    l->session = ses;
+    l->error_since_ready = l->group_open = false;
+    client_enter(ses->client, CLIENT_LINKED);
+    server_enter(l->server, SERVER_LINKED);
+    counter_add(&ses->relay->stats->server_assignment, 1);
+    if (client_params(ses->client) == server_params(l->server))
+        return LINK_GO;
+    return send_difference(ses, first);
+}
+
+void link_end(struct session *ses)
+{
+    struct lent *l = ses->lent;
+    ses->lent = NULL;
+    l->session = NULL;
+    if (client_get_state(ses->client) == CLIENT_LINKED)
+        client_enter(ses->client, CLIENT_IDLE);
+    broker_release(l);
+}
+
+/* ---- what became of it ----------------------------------------------------------------- */
+
+/* The server has the target now: with the spelling it reported, where it reported one. */
+void link_gate_passed(struct lent *l)
+{
+    if (!l->target)
+        return;
+    struct diff_run d = {.ses = l->session};
+    if (l->session)
+        params_diff(l->target, server_params(l->server), server_base_params(l->server),
+                    diff_accepted, &d);
+    server_set_params(l->server, l->target);
+    if (!l->gate_open && l->session)
+        client_set_params(l->session->client, l->target);
+    param_set_unref(&l->target);
+}
+
+static void overlay(struct param_set **set, struct span name, struct span value)
+{
+    if (!*set)
+        return;
+    struct param_set *next = params_with_report(*set, name, value);
+    if (next) {
+        param_set_unref(set);
+        *set = next;
+    }
+}
+
+void link_note_report(struct lent *l, struct span name, struct span value)
+{
+    overlay(&l->before_gate, name, value);
+    if (!l->gate_open)
+        overlay(&l->target, name, value);
+}
+
+void link_settle(struct lent *l)
+{
+    bool rolled_back = false;
+    if (l->gate_open) {
+        bool ambiguous = l->saw_rollback && l->last_tag_commit;
+        rolled_back = l->error_since_ready || (l->saw_rollback && !l->last_tag_commit);
+        if (ambiguous)
+            l->close_when_idle = true;
+        if (rolled_back)
+            server_set_params(l->server, l->before_gate);
+        l->gate_open = false;
+        param_set_unref(&l->before_gate);
+    }
+    /* Outside a transaction, what the server reports is the client's session. */
+    if (l->session && !rolled_back && !l->target &&
+        client_params(l->session->client) != server_params(l->server))
+        client_set_params(l->session->client, server_params(l->server));
+}
+
+void link_fence_refused(struct lent *l, struct span message)
+{
+    buf_reset(&l->gate_error);
+    buf_append(&l->gate_error, message.p, message.n);
+}
+
+void link_fence_over(struct lent *l)
+{
+    struct session *ses = l->session;
+    l->fence_wait = false;
+    if (!ses)
+        return;
+    if (buf_is_empty(&l->gate_error)) {
+        link_gate_passed(l);
+        client_continue(ses->client);
+        return;
+    }
+    /* The client's first statement gets the error; the server is as it was. */
+    ses->refusal = l->gate_error;
+    l->gate_error = (struct buf){0};
+    param_set_unref(&l->target);
+    link_end(ses);
+    client_continue(ses->client);
+}
+
+void link_forget(struct lent *l)
+{
+    param_set_unref(&l->target);
+    param_set_unref(&l->before_gate);
+    l->gate_open = l->gate_failed = l->fence_wait = l->unit_answered = false;
+    buf_reset(&l->gate_error);
+}

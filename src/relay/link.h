@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* link.h - pair a client and a server: the difference of their session states goes first, in the
+ * same write as the client's own bytes.
+ *
+ *   fenced  one Query of ours with all SETs in front. A failed SET would not stop the client's
+ *           statement behind it, so only values that this generation of servers has accepted
+ *           before, of names that can change neither rights nor name resolution.
+ *   gated   Parse, Bind, Execute of each SET without a Sync, in the client's own first group. A
+ *           failure makes the server skip the client's messages. The values belong to the client's
+ *           (implicit) transaction and are rolled back with it: link_settle models that.
+ *   waited  a first statement that PostgreSQL refuses inside a pipeline (VACUUM, CREATE DATABASE):
+ *           our Query goes alone and the client is on hold for one round trip. */
+#ifndef RELAY_LINK_H
+#define RELAY_LINK_H
+
+#include "base/span.h"
+
+#include <stdbool.h>
+
+struct lent;
+struct param_set;
+struct request;
+struct session;
+
+enum link_result {
+    LINK_GO,   /* the client's message may follow */
+    LINK_HOLD, /* keep it: client_continue comes */
+};
+
+/* Both are idle. Composes what must go ahead of the client's first message. */
+enum link_result link_begin(struct session *ses, struct lent *l, const struct request *first);
+/* The transaction is over: the client is idle again, the server goes back to its pool. */
+void link_end(struct session *ses);
+
+/* Composes SETs from `have` to `want` into the client's group, wherever that stands. */
+void link_set_ahead(struct session *ses, struct param_set *want, struct param_set *have);
+
+/* Events from respond.c. */
+void link_gate_passed(struct lent *l);
+void link_note_report(struct lent *l, struct span name, struct span value);
+void link_settle(struct lent *l); /* ReadyForQuery with status idle */
+void link_fence_refused(struct lent *l, struct span message);
+void link_fence_over(struct lent *l);
+/* Forgets whatever was pending (the server is closing). */
+void link_forget(struct lent *l);
+
+#endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* relay.c - the context of one worker: its connections by id, its dead, its mailbox. */
+#include "relay/relay.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "relay/broker.h"
+#include "relay/cancel.h"
+#include "relay/leave.h"
+#include "relay/link.h"
+#include "relay/places.h"
+#include "relay/relay_impl.h"
+#include "relay/tick.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* ---- look-up --------------------------------------------------------------------------- */
+
+struct session *relay_find_session(struct relay *r, uint64_t id)
+{
+    struct session *ses;
+    HASH_FIND(hh, r->by_client_id, &id, sizeof id, ses);
+    return ses;
+}
+
+struct lent *relay_find_lent(struct relay *r, uint64_t id)
+{
+    struct lent *l;
+    HASH_FIND(hh, r->by_server_id, &id, sizeof id, l);
+    return l;
+}
+
+void relay_add_lent(struct relay *r, struct lent *l)
+{
+    l->relay = r;
+    TAILQ_INSERT_TAIL(&r->servers, l, link);
+    HASH_ADD(hh, r->by_server_id, id, sizeof l->id, l);
+}
+
+void relay_remove_lent(struct lent *l)
+{
+    TAILQ_REMOVE(&l->relay->servers, l, link);
+    HASH_DEL(l->relay->by_server_id, l);
+}
+
+uint64_t relay_next_id(struct relay *r)
+{
+    return atomic_fetch_add_explicit(&r->shared->next_id, 1, memory_order_relaxed) + 1;
+}
+
+void lent_log(const struct lent *l, int level, const char *fmt, ...)
+{
+    char text[1024];
+    if (!log_wants((enum log_level)level))
+        return;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    log_line((enum log_level)level, "S-0x%llx: %s/%s@%s:%u %s", (unsigned long long)l->id,
+             pool_database(l->pool), pool_user(l->pool),
+             target_host(l->place->targets[l->host]), target_port(l->place->targets[l->host]),
+             text);
+}
+
+/* ---- the dead -------------------------------------------------------------------------- */
+
+void relay_bury_session(struct session *ses)
+{
+    struct relay *r = ses->relay;
+    if (ses->gone)
+        return;
+    ses->gone = true;
+    TAILQ_REMOVE(&r->sessions, ses, link);
+    HASH_DEL(r->by_client_id, ses);
+    TAILQ_INSERT_TAIL(&r->dead_sessions, ses, link);
+    atomic_fetch_sub_explicit(&r->n_clients, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&r->shared->n_clients, 1, memory_order_relaxed);
+    if (ses->unproven)
+        atomic_fetch_sub_explicit(&r->shared->n_unauthenticated, 1, memory_order_relaxed);
+}
+
+void relay_bury_lent(struct lent *l)
+{
+    struct relay *r = l->relay;
+    relay_remove_lent(l);
+    TAILQ_INSERT_TAIL(&r->dead_servers, l, link);
+}
+
+static void free_lent(struct lent *l)
+{
+    link_forget(l);
+    server_free(&l->server);
+    pool_unref(&l->pool);
+    free(l);
+}
+
+static void free_session(struct session *ses)
+{
+    client_free(&ses->client);
+    buf_reset(&ses->refusal);
+    if (ses->pool)
+        pool_unref(&ses->pool);
+    free(ses);
+}
+
+void relay_discard_lent(struct lent *l)
+{
+    server_close(l->server);
+    pool_closed(l->pool, &l->ledger, 0);
+    free_lent(l);
+}
+
+static void reap(void *arg)
+{
+    struct relay *r = arg;
+    struct session *ses;
+    struct lent *l;
+    while ((ses = TAILQ_FIRST(&r->dead_sessions)) != NULL) {
+        TAILQ_REMOVE(&r->dead_sessions, ses, link);
+        free_session(ses);
+    }
+    while ((l = TAILQ_FIRST(&r->dead_servers)) != NULL) {
+        TAILQ_REMOVE(&r->dead_servers, l, link);
+        free_lent(l);
+    }
+    cancel_reap(r);
+}
+
+/* ---- accepting ------------------------------------------------------------------------- */
+
+static bool may_login(void *owner, struct client *c, struct error *err)
+{
+    struct relay *r = owner;
+    unsigned max = (unsigned)setup_config(r->setup)->max_client_conn;
+    (void)c;
+    if (!max || atomic_load_explicit(&r->shared->n_clients, memory_order_relaxed) <= max)
+        return true;
+    return error_set(err, SQLSTATE_TOO_MANY_CONNECTIONS,
+                     "no more connections allowed (max_client_conn)");
+}
+
+static void login_done(void *owner, struct client *c)
+{
+    struct relay *r = owner;
+    struct session *ses = client_data(c);
+    ses->unproven = false;
+    atomic_fetch_sub_explicit(&r->shared->n_unauthenticated, 1, memory_order_relaxed);
+}
+
+void relay_expect_client(struct relay *r)
+{
+    atomic_fetch_add_explicit(&r->n_clients, 1, memory_order_relaxed);
+}
+
+void relay_accept(struct relay *r, int fd, const struct addr *peer)
+{
+    unsigned limit = (unsigned)setup_config(r->setup)->max_unauthenticated;
+    unsigned before =
+        atomic_fetch_add_explicit(&r->shared->n_unauthenticated, 1, memory_order_relaxed);
+    if (before >= limit) {
+        atomic_fetch_sub_explicit(&r->shared->n_unauthenticated, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&r->n_clients, 1, memory_order_relaxed);
+        log_warning("connection refused: %u connections have not logged in yet "
+                    "(max_unauthenticated)",
+                    before);
+        close(fd);
+        return;
+    }
+    atomic_fetch_add_explicit(&r->shared->n_clients, 1, memory_order_relaxed);
+    struct session *ses = xcalloc(1, sizeof *ses);
+    ses->relay = r;
+    ses->id = relay_next_id(r);
+    ses->unproven = true;
+    ses->waiter.id = ses->id;
+    ses->waiter.worker = (uint16_t)r->worker;
+    TAILQ_INSERT_TAIL(&r->sessions, ses, link);
+    HASH_ADD(hh, r->by_client_id, id, sizeof ses->id, ses);
+    ses->client = client_new(&r->client_context, ses->id, fd, peer);
+    client_set_data(ses->client, ses);
+    if (!timer_is_set(&r->tick))
+        relay_tick_soon(r);
+}
+
+/* ---- life ------------------------------------------------------------------------------ */
+
+struct relay *relay_new(struct relay_shared *shared, int worker, struct loop *loop,
+                        struct setup *setup, const struct client_ops *console_ops)
+{
+    struct relay *r = xcalloc(1, sizeof *r);
+    r->shared = shared;
+    r->worker = worker;
+    r->loop = loop;
+    r->setup = setup_ref(setup);
+    r->stats = xcalloc(1, sizeof *r->stats);
+    r->jitter = rand_u64();
+    r->client_context = (struct client_context){
+        .loop = loop,
+        .setup = r->setup,
+        .relay_ops = &session_ops,
+        .console_ops = console_ops,
+        .owner = r,
+        .may_login = may_login,
+        .login_done = login_done,
+    };
+    TAILQ_INIT(&r->sessions);
+    TAILQ_INIT(&r->servers);
+    TAILQ_INIT(&r->dead_sessions);
+    TAILQ_INIT(&r->dead_servers);
+    mailbox_init(&r->mailbox, loop, r);
+    tick_init(r);
+    loop_on_turn_end(loop, reap, r);
+    return r;
+}
+
+void relay_shutdown(struct relay *r)
+{
+    struct session *ses, *next;
+    struct lent *l, *l_next;
+    TAILQ_FOREACH_SAFE(ses, &r->sessions, link, next)
+        client_close(ses->client, NULL);
+    TAILQ_FOREACH_SAFE(l, &r->servers, link, l_next) {
+        cancel_abandon(l);
+        server_close(l->server);
+        pool_closed(l->pool, &l->ledger, loop_now(r->loop));
+        relay_bury_lent(l);
+    }
+    reap(r);
+}
+
+void relay_free(struct relay **rp)
+{
+    struct relay *r = *rp;
+    if (!r)
+        return;
+    mailbox_fini(&r->mailbox);
+    reap(r);
+    timer_fini(&r->tick);
+    outgoing_fini(&r->to_client);
+    outgoing_fini(&r->to_server);
+    setup_unref(&r->setup);
+    free(r->stats);
+    free(r);
+    *rp = NULL;
+}
+
+struct mailbox *relay_mailbox(struct relay *r)
+{
+    return &r->mailbox;
+}
+
+struct loop *relay_loop(struct relay *r)
+{
+    return r->loop;
+}
+
+int relay_worker(const struct relay *r)
+{
+    return r->worker;
+}
+
+unsigned relay_client_count(const struct relay *r)
+{
+    return atomic_load_explicit(&r->n_clients, memory_order_relaxed);
+}
+
+struct stats *relay_stats(struct relay *r)
+{
+    return r->stats;
+}

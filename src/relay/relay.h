@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* relay.h - introduces clients to servers.
+ *
+ * One struct relay belongs to each worker thread and holds that worker's clients and servers. It
+ * carries out what pool/ and upstream/ decide, moves bytes between the two sides, and is the only
+ * place that sees both. Its files:
+ *
+ *   relay.c      the context: lists, look-up by id, the reaper, the sweep
+ *   session.c    a client from log-in to its end: its pool, its welcome
+ *   broker.c     acquire, release, dial, as the pool's ledger decides
+ *   handover.c   a server moves from one worker to another
+ *   link.c       pair a client and a server: the difference of their session states goes first
+ *   forward.c    client -> server: what each message needs before it may go
+ *   respond.c    server -> client: what each answer means for the pair
+ *   dial.c       open connections; ends.c: servers become ready and are lost
+ *   leave.c      a client has left in the middle: cancel, drain, roll back, keep the server
+ *   tick.c       every time-out
+ *   cancel.c     cancel requests, ours and the clients'
+ *   places.c     what pools and targets need beside their ledgers: credentials, welcome, state
+ *
+ * Threads: everything here is touched by the worker's own thread, except `shared` (each member has
+ * its own lock) and the mailbox. Across workers, clients and servers are named by id. */
+#ifndef RELAY_RELAY_H
+#define RELAY_RELAY_H
+
+#include "base/list.h"
+#include "client/client.h"
+#include "net/loop.h"
+#include "net/mailbox.h"
+#include "net/outgoing.h"
+#include "server/server.h"
+
+struct cancel_keys;
+struct keycache;
+struct limits;
+struct places;
+struct registry;
+struct resolver;
+struct setup;
+struct stats;
+struct tls_context;
+
+/* What all workers share. Set before they start; each member locks for itself. */
+struct relay_shared {
+    int n_workers;
+    struct relay **relays; /* by worker index */
+    struct registry *registry;
+    struct places *places;
+    struct cancel_keys *cancel_keys;
+    struct keycache *keycache;
+    struct resolver *resolver;
+    /* Server and client ids share one sequence, as SHOW CLIENTS and SHOW SERVERS do. */
+    _Atomic uint64_t next_id;
+    _Atomic uint32_t n_clients;
+    _Atomic uint32_t n_unauthenticated;
+};
+
+struct relay;
+
+/* Borrows shared until relay_free; takes a reference of setup. */
+struct relay *relay_new(struct relay_shared *shared, int worker, struct loop *loop,
+                        struct setup *setup, const struct client_ops *console_ops);
+/* After relay_shutdown, when no thread posts any more. */
+void relay_free(struct relay **r);
+
+/* Closes all connections; posts may still arrive until relay_free. */
+void relay_shutdown(struct relay *r);
+
+struct mailbox *relay_mailbox(struct relay *r);
+struct loop *relay_loop(struct relay *r);
+int relay_worker(const struct relay *r);
+
+/* One is on its way here: counts at once, so that the next is dealt elsewhere. */
+void relay_expect_client(struct relay *r);
+/* A connection was accepted and dealt to this worker; takes fd. */
+void relay_accept(struct relay *r, int fd, const struct addr *peer);
+
+/* Swap the setup (reload); takes a reference. */
+void relay_set_setup(struct relay *r, struct setup *setup);
+
+/* How many connections of applications live here; any thread. */
+unsigned relay_client_count(const struct relay *r);
+
+/* What this worker counted; read by any thread. */
+struct stats *relay_stats(struct relay *r);
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* relay_impl.h - what the files of relay/ share; nobody else includes it. */
+#ifndef RELAY_RELAY_IMPL_H
+#define RELAY_RELAY_IMPL_H
+
+#include "base/buf.h"
+#include "pool/pool.h"
+#include "relay/relay.h"
+#include "relay/tick.h"
+#include "setup/setup.h"
+#include "stats/sums.h"
+#include "track/sql_head.h"
+
+#include <uthash.h>
+
+struct cancel_run;
+struct place;
+
+/* Why a client must keep its server beyond the end of a transaction. */
+enum pin {
+    PIN_SESSION_MODE = 1 << 0, /* pool_mode=session */
+    PIN_LARGE_PARSE = 1 << 1,  /* a prepared statement too large to keep a copy of */
+};
+
+/* A client and its place in a pool. */
+struct session {
+    /* Set at birth. */
+    struct client *client; /* this session is its client_data */
+    struct relay *relay;
+    uint64_t id;
+    UT_hash_handle hh;         /* relay->by_client_id */
+    TAILQ_ENTRY(session) link; /* relay->sessions, then relay->dead_sessions */
+
+    /* Since the login was through. */
+    struct pool *pool; /* counted */
+    struct place *place;
+    struct pool_waiter waiter;
+    uint8_t key[8]; /* cancel key: process number and secret, as on the wire */
+    bool has_key;
+    bool admitted; /* counted in the client limits of database and user */
+    bool gone;
+    bool unproven; /* counted among those that have not logged in */
+
+    struct lent *lent;  /* the server it is linked to */
+    struct lent *given; /* the server it got and is about to be linked to */
+
+    uint8_t pins; /* enum pin */
+    /* A statement was refused: its messages are dropped up to the next Sync. */
+    bool skip_to_sync;
+    bool drop_body;     /* the rest of the message being streamed goes nowhere */
+    struct buf refusal; /* ErrorResponse for the statement that comes next */
+
+    /* For limits and statistics; 0 while nothing of the kind runs. */
+    uint64_t wait_since_us;
+    uint64_t query_since_us;
+    uint64_t xact_since_us;
+    bool wait_noticed;  /* was told by a NOTICE that it is queued */
+    bool query_overdue; /* query_timeout has cancelled what runs */
+};
+
+enum lent_cancel {
+    CANCEL_NONE,
+    CANCEL_SENT, /* a CancelRequest is on its way: not reusable until it is over */
+    CANCEL_OVER, /* the cancel connection ended, or 57014 came */
+};
+
+/* A server and its place in a pool. */
+struct lent {
+    /* Set at birth; relay changes when it moves. */
+    struct server *server; /* this lent is its server_owner */
+    struct relay *relay;
+    uint64_t id;
+    UT_hash_handle hh;      /* relay->by_server_id */
+    TAILQ_ENTRY(lent) link; /* relay->servers, then relay->dead_servers */
+    struct pool *pool;      /* counted */
+    struct place *place;
+    size_t host; /* which host of the place it is connected to */
+    struct pool_server ledger;
+
+    /* On the way up. */
+    bool dialing; /* target_begin was answered with GO and not ended yet */
+
+    struct session *session; /* the client it is linked to */
+    uint64_t idle_since_us;
+    bool group_open;      /* extended messages were sent and no Sync behind them */
+    bool close_when_idle; /* its state cannot be known any more */
+    bool release_waits;   /* for a cancel that may still hit */
+
+    /* The difference that went ahead of the client's messages, and whether it stuck (link.c). */
+    struct param_set *target;      /* what the server has when the difference has gone through */
+    struct param_set *before_gate; /* what it has if the gated transaction rolls back */
+    bool gate_open;                /* gated values are uncommitted */
+    bool gate_failed;              /* ... were refused: what is skipped gets its error */
+    bool unit_answered;            /* the unit being skipped has had its error */
+    bool fence_wait;               /* the client is on hold until our Query is over */
+    bool saw_rollback;             /* since the gate opened */
+    bool last_tag_commit;
+    bool error_since_ready;
+    struct buf gate_error; /* the ErrorResponse of a refused gate */
+
+    enum lent_cancel cancel;
+    uint64_t cancel_deadline_us;
+    struct cancel_run *cancel_run;
+
+    /* A client left it in the middle (leave.c). */
+    bool leaving;
+    bool rolled_back;  /* ROLLBACK was sent */
+    bool reset_wanted; /* server_reset_query is due */
+    uint64_t leave_deadline_us;
+};
+
+TAILQ_HEAD(session_list, session);
+TAILQ_HEAD(lent_list, lent);
+
+struct relay {
+    /* Set at birth. */
+    struct relay_shared *shared;
+    int worker;
+    struct loop *loop;
+    struct client_context client_context;
+    struct mailbox mailbox;
+    struct stats *stats;
+    uint64_t jitter;
+
+    struct setup *setup;
+
+    struct session_list sessions;
+    struct session *by_client_id;
+    struct lent_list servers;
+    struct lent *by_server_id;
+    _Atomic unsigned n_clients; /* also those that are on their way here */
+    unsigned n_waiting;
+
+    /* Composed during one callback, sent before it ends. */
+    struct outgoing to_client;
+    struct outgoing to_server;
+
+    /* Freed at the end of the turn. */
+    struct session_list dead_sessions;
+    struct lent_list dead_servers;
+    struct cancel_run *dead_cancels;
+
+    struct timer tick;
+    uint64_t last_sweep_us;
+    uint64_t last_reap_us;
+    uint64_t dial_at_us; /* when a dial that had to wait is tried again; 0: none waits */
+};
+
+/* relay.c */
+struct session *relay_find_session(struct relay *r, uint64_t id);
+struct lent *relay_find_lent(struct relay *r, uint64_t id);
+void relay_add_lent(struct relay *r, struct lent *l);
+void relay_remove_lent(struct lent *l);
+void relay_bury_session(struct session *ses);
+/* Out of the lists; server and entry are freed at the end of the turn. */
+void relay_bury_lent(struct lent *l);
+/* A server that no worker owns any more (its mailbox has gone). */
+void relay_discard_lent(struct lent *l);
+uint64_t relay_next_id(struct relay *r);
+void lent_log(const struct lent *l, int level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* session.c */
+extern const struct client_ops session_ops;
+/* A server of the pool has logged in: clients of all workers that waited for that are let in. */
+void session_welcome_everywhere(struct relay *r, struct pool *p);
+
+/* respond.c */
+extern const struct server_ops respond_ops;
+
+#endif

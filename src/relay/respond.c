@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* respond.c - server -> client: what each answer means for the pair.
+ *
+ * server_responses.c walks the messages and holds them against what was asked; this file knows
+ * what an answer, an error or a skipped message means for the client, for the names of its
+ * statements, and for the state that the server is believed to have.
+ *
+ * A gate (link.c) is refused: the server then skips what the client sent, up to a Sync. The client
+ * must get, for every unit that is skipped (a simple Query, or an extended group up to its Sync),
+ * one error and one ReadyForQuery, as if each had failed by itself. */
+#include "base/log.h"
+#include "proto/backend.h"
+#include "proto/frontend.h"
+#include "proto/message.h"
+#include "proto/report.h"
+#include "relay/broker.h"
+#include "relay/cancel.h"
+#include "relay/leave.h"
+#include "relay/link.h"
+#include "relay/places.h"
+#include "relay/relay_impl.h"
+
+static struct lent *lent_of(struct server *s)
+{
+    return server_owner(s);
+}
+
+static struct buf *answer_buf(struct lent *l)
+{
+    return outgoing_buf(&l->relay->to_client);
+}
+
+static void on_forward(struct server *s, struct span bytes)
+{
+    struct lent *l = lent_of(s);
+    if (l->session)
+        outgoing_ref(&l->relay->to_client, bytes.p, bytes.n);
+}
+
+/* ---- names of statements --------------------------------------------------------------- */
+
+/* A Parse did not happen: neither the server nor the client has it. */
+static void parse_undone(struct lent *l, const struct expect *e)
+{
+    struct server_statements *have = server_statements_of(l->server);
+    if (e->kind == EXPECT_PARSE && e->arg)
+        server_statements_remove(have, e->arg);
+    if (e->kind == EXPECT_PARSE && !e->arg)
+        server_statements_set_unnamed(have, 0, 0);
+    if (e->owner != EXPECT_CLIENT || !l->session)
+        return;
+    struct client_statements *names = client_statements_of(l->session->client);
+    if (e->arg)
+        client_statements_undo(names, e->serial);
+    else if (e->kind == EXPECT_PARSE)
+        client_statements_drop_unnamed(names);
+}
+
+static void on_inject(struct server *s, const struct expect *e)
+{
+    struct lent *l = lent_of(s);
+    if (!l->session)
+        return;
+    if (e->kind == EXPECT_INJECT_PARSE)
+        backend_build_parse_complete(answer_buf(l));
+    else
+        backend_build_close_complete(answer_buf(l));
+}
+
+/* ---- errors ---------------------------------------------------------------------------- */
+
+/* Our provoked errors name a statement that never exists; put the words that the client would
+ * have read from its own server. True if that was done. */
+static bool reword_provoked(struct lent *l, struct span message)
+{
+    struct report r;
+    struct error err;
+    struct span body = span_of(message.p + FRAME_HEADER, message.n - FRAME_HEADER);
+    if (message.n < FRAME_HEADER || !report_parse(body, &r))
+        return false;
+    if (!statement_reword_provoked(r.message, &err))
+        return false;
+    report_error(answer_buf(l), "ERROR", &err, NULL, NULL);
+    return true;
+}
+
+static void fence_failed(struct lent *l)
+{
+    /* The statement behind it runs without the client's settings. Nothing of it may count. */
+    struct error err;
+    error_set(&err, SQLSTATE_CONNECTION_FAILURE,
+              "the session's settings could not be restored on the server; the connection is "
+              "closed so that nothing runs without them");
+    l->close_when_idle = true;
+    if (l->session)
+        client_fail(l->session->client, &err);
+}
+
+/* 57014: a cancel has hit, whoever sent it. */
+static void note_cancel(struct lent *l, struct span message)
+{
+    struct report r;
+    if (l->cancel != CANCEL_SENT || message.n < FRAME_HEADER ||
+        !report_parse(span_of(message.p + FRAME_HEADER, message.n - FRAME_HEADER), &r))
+        return;
+    if (span_is(r.sqlstate, SQLSTATE_QUERY_CANCELED))
+        cancel_has_hit(l);
+}
+
+static bool on_error(struct server *s, const struct expect *e, struct span message)
+{
+    struct lent *l = lent_of(s);
+    l->error_since_ready = true;
+    if (e->kind == EXPECT_PARSE)
+        parse_undone(l, e);
+    if (e->kind == EXPECT_CLOSE && e->arg)
+        server_statements_put_back(server_statements_of(s), e->arg);
+    note_cancel(l, message);
+    if (!l->session)
+        return false;
+    counter_add(&l->relay->stats->errors, 1);
+    switch ((enum expect_owner)e->owner) {
+    case EXPECT_CLIENT:
+        if (e->kind == EXPECT_DESCRIBE && reword_provoked(l, message))
+            return false;
+        return true;
+    case EXPECT_FENCE:
+        if (l->fence_wait) {
+            link_fence_refused(l, message);
+            return false;
+        }
+        fence_failed(l);
+        return false;
+    case EXPECT_GATE:
+    case EXPECT_OURS:
+        /* The server skips what the client sent behind it. */
+        l->gate_failed = true;
+        l->unit_answered = true;
+        buf_reset(&l->gate_error);
+        buf_append(&l->gate_error, message.p, message.n);
+        return true;
+    }
+    return true;
+}
+
+/* Behind a refused gate, each unit of the client gets an error and a ReadyForQuery. */
+static void answer_skipped_unit(struct lent *l, const struct expect *e)
+{
+    struct outgoing *out = &l->relay->to_client;
+    if (!l->unit_answered)
+        buf_append(outgoing_buf(out), l->gate_error.data, buf_len(&l->gate_error));
+    l->unit_answered = true;
+    if (e->kind == EXPECT_QUERY || e->kind == EXPECT_FUNCTION_CALL) {
+        backend_build_ready_for_query(outgoing_buf(out),
+                                      server_status(l->server) == 'I' ? 'I' : 'E');
+        l->unit_answered = false;
+    }
+}
+
+static void on_dropped(struct server *s, const struct expect *e)
+{
+    struct lent *l = lent_of(s);
+    if (e->kind == EXPECT_PARSE || e->kind == EXPECT_INJECT_PARSE)
+        parse_undone(l, e);
+    if (e->kind == EXPECT_CLOSE && e->arg)
+        server_statements_put_back(server_statements_of(s), e->arg);
+    if (l->gate_failed && l->session && e->owner == EXPECT_CLIENT)
+        answer_skipped_unit(l, e);
+}
+
+/* ---- state ----------------------------------------------------------------------------- */
+
+static void on_parameter(struct server *s, struct span name, struct span value,
+                         struct span message)
+{
+    struct lent *l = lent_of(s);
+    link_note_report(l, name, value);
+    if (!l->session)
+        return;
+    /* What the client already knows came from our own commands. */
+    struct span known;
+    if (params_get(client_params(l->session->client), name, &known) && span_equal(known, value))
+        return;
+    outgoing_ref(&l->relay->to_client, message.p, message.n);
+}
+
+static void on_complete(struct server *s, struct span tag)
+{
+    struct lent *l = lent_of(s);
+    l->last_tag_commit = span_is(tag, "COMMIT");
+    if (span_is(tag, "ROLLBACK"))
+        l->saw_rollback = true;
+    if (span_is(tag, "DISCARD ALL") || span_is(tag, "DEALLOCATE ALL")) {
+        server_statements_clear(server_statements_of(s));
+        if (l->session)
+            client_statements_clear(client_statements_of(l->session->client));
+    }
+}
+
+static void on_answered(struct server *s, const struct expect *e)
+{
+    struct lent *l = lent_of(s);
+    if (e->kind == EXPECT_PARSE) {
+        counter_add(&l->relay->stats->server_parse, 1);
+        if (e->arg)
+            place_note_parsed(l->place, e->arg);
+    }
+    if (e->owner == EXPECT_GATE && e->kind == EXPECT_EXECUTE && e->arg)
+        link_gate_passed(l);
+}
+
+static void count_ready(struct lent *l)
+{
+    struct session *ses = l->session;
+    uint64_t now = loop_now(l->relay->loop);
+    struct stats *stats = ses->relay->stats;
+    counter_add(&stats->query, 1);
+    if (ses->query_since_us)
+        counter_add(&stats->query_time, now - ses->query_since_us);
+    ses->query_since_us = 0;
+    if (server_status(l->server) != 'I')
+        return;
+    counter_add(&stats->xact, 1);
+    if (ses->xact_since_us)
+        counter_add(&stats->xact_time, now - ses->xact_since_us);
+    ses->xact_since_us = 0;
+}
+
+static bool on_ready_for_query(struct server *s, const struct expect *e)
+{
+    struct lent *l = lent_of(s);
+    l->gate_failed = false;
+    if (server_status(s) == 'I')
+        link_settle(l);
+    l->error_since_ready = false;
+    if (e->owner == EXPECT_FENCE && !l->fence_wait)
+        link_gate_passed(l);
+    if (e->owner != EXPECT_CLIENT)
+        return false;
+    if (!l->session)
+        return false;
+    count_ready(l);
+    return true;
+}
+
+/* ---- the end of an input --------------------------------------------------------------- */
+
+static void on_flush(struct server *s)
+{
+    struct lent *l = lent_of(s);
+    struct outgoing *out = &l->relay->to_client;
+    if (!outgoing_bytes(out))
+        return;
+    if (!l->session) {
+        outgoing_clear(out);
+        return;
+    }
+    struct client *c = l->session->client;
+    counter_add(&l->relay->stats->sent, outgoing_bytes(out));
+    client_send(c, out);
+    if (client_is_blocked(c))
+        server_pause(s);
+}
+
+/* A refused gate in front of a simple Query: nobody has sent the Sync that the server waits for. */
+static void sync_after_gate(struct lent *l)
+{
+    struct expect_queue *q = server_expects(l->server);
+    if (!l->gate_failed || l->unit_answered || !q->skipping)
+        return;
+    struct outgoing *out = &l->relay->to_server;
+    frontend_build_sync(outgoing_buf(out));
+    expect_push(q, EXPECT_SYNC, EXPECT_OURS, 0);
+    server_send(l->server, out);
+}
+
+static void on_input_done(struct server *s)
+{
+    struct lent *l = lent_of(s);
+    if (server_get_state(s) == SERVER_CLOSING)
+        return;
+    sync_after_gate(l);
+    if (!server_is_at_rest(s))
+        return;
+    if (leave_is_running(l)) {
+        leave_step(l);
+        return;
+    }
+    if (l->fence_wait) {
+        link_fence_over(l);
+        return;
+    }
+    if (l->session && server_status(s) == 'I' && !l->session->pins &&
+        !client_is_mid_message(l->session->client))
+        link_end(l->session);
+}
+
+static void on_drained(struct server *s)
+{
+    struct lent *l = lent_of(s);
+    if (l->session)
+        client_resume(l->session->client);
+}
+
+const struct server_ops respond_ops = {
+    .on_ready = broker_server_ready,
+    .on_forward = on_forward,
+    .on_inject = on_inject,
+    .on_parameter = on_parameter,
+    .on_error = on_error,
+    .on_dropped = on_dropped,
+    .on_answered = on_answered,
+    .on_ready_for_query = on_ready_for_query,
+    .on_complete = on_complete,
+    .on_flush = on_flush,
+    .on_input_done = on_input_done,
+    .on_drained = on_drained,
+    .on_end = broker_server_ended,
+};

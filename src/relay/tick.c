@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* tick.c - every time-out of clients that have logged in, of statements, of servers.
+ *
+ *   setting                   starts                      stops            what happens
+ *   client_login_timeout      accept                      welcomed         FATAL (client.c)
+ *   client_idle_timeout       last message, no server     next message     FATAL (client.c)
+ *   query_wait_notify         queued                      served           NOTICE, once
+ *   query_wait_timeout        queued                      served           ERROR, or FATAL (ini)
+ *   query_timeout             first message of a query    ReadyForQuery    cancel, then close
+ *   transaction_timeout       first message               status idle      FATAL, rolled back
+ *   idle_transaction_timeout  ReadyForQuery in a          next message     FATAL, rolled back
+ *                             transaction
+ *   cancel_wait_timeout       cancel sent                 it ended         server closed
+ *   server_connect_timeout …  dial                        ready            server.c
+ *   server_idle_timeout, server_lifetime                                   pool_take_expired
+ *
+ * Stamps are written as things happen; this looks at them: every 100 ms while something with a
+ * short deadline runs, else once a second, and not at all in a worker that has no connection. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "pool/registry.h"
+#include "proto/report.h"
+#include "relay/broker.h"
+#include "relay/cancel.h"
+#include "relay/dial.h"
+#include "relay/leave.h"
+#include "relay/places.h"
+#include "relay/relay_impl.h"
+#include "relay/tick.h"
+
+#define TICK_SHORT_US (100 * US_PER_MS)
+#define TICK_LONG_US US_PER_S
+/* Pools that nobody uses are let go after this. */
+#define REAP_US (60 * US_PER_S)
+
+/* ---- waiting clients ------------------------------------------------------------------- */
+
+static bool exceeded(uint64_t since_us, uint64_t now_us, uint64_t limit_us)
+{
+    return limit_us && since_us && now_us - since_us >= limit_us;
+}
+
+static void notify_waiting(struct session *ses)
+{
+    struct error what;
+    struct buf *b = outgoing_buf(&ses->relay->to_client);
+    ses->wait_noticed = true;
+    error_set(&what, "00000",
+              "No server connection available in postgres backend, client being queued");
+    report_notice(b, "NOTICE", &what, NULL, NULL);
+    client_send(ses->client, &ses->relay->to_client);
+}
+
+static void sweep_waiting(struct session *ses, uint64_t now)
+{
+    const struct config *cfg = setup_config(ses->relay->setup);
+    const struct setup_login *login = client_setup_login(ses->client);
+    uint64_t limit = effective_query_wait_timeout_us(cfg, login->db, login->user);
+    struct error err;
+    bool queued = client_get_state(ses->client) == CLIENT_WAITING;
+    if (exceeded(ses->wait_since_us, now, limit)) {
+        error_set(&err, SQLSTATE_TOO_MANY_CONNECTIONS,
+                  "query_wait_timeout: no server connection became free within %llu ms",
+                  (unsigned long long)(limit / US_PER_MS));
+        broker_fail_waiting(ses, &err, cfg->profile == CONFIG_INI);
+        return;
+    }
+    if (queued && !ses->wait_noticed &&
+        exceeded(ses->wait_since_us, now, cfg->query_wait_notify_us))
+        notify_waiting(ses);
+}
+
+/* ---- running statements and transactions ----------------------------------------------- */
+
+static void fail_session(struct session *ses, const char *sqlstate, const char *text)
+{
+    struct error err;
+    error_set(&err, sqlstate, "%s", text);
+    client_fail(ses->client, &err);
+}
+
+static bool exempt_from_query_timeout(const struct session *ses)
+{
+    const struct config *cfg = setup_config(ses->relay->setup);
+    struct span value;
+    if (cfg->profile != CONFIG_URL)
+        return false;
+    if (server_expects(ses->lent->server)->copying)
+        return true;
+    /* A session that sets its own limit knows what it does (migrations, dumps). */
+    return params_get(client_params(ses->client), span_str("statement_timeout"), &value);
+}
+
+static void sweep_linked(struct session *ses, uint64_t now)
+{
+    const struct config *cfg = setup_config(ses->relay->setup);
+    const struct config_user *user = client_setup_login(ses->client)->pool_user_line;
+    struct lent *l = ses->lent;
+    bool busy = !expect_is_empty(server_expects(l->server));
+    if (busy && !ses->query_overdue && !exempt_from_query_timeout(ses) &&
+        exceeded(ses->query_since_us, now, effective_query_timeout_us(cfg, user))) {
+        ses->query_overdue = true;
+        cancel_server(l);
+        return;
+    }
+    if (exceeded(ses->xact_since_us, now, effective_transaction_timeout_us(cfg, user))) {
+        fail_session(ses, SQLSTATE_QUERY_CANCELED, "transaction timeout");
+        return;
+    }
+    bool idle_in_transaction = !busy && server_status(l->server) != 'I';
+    if (idle_in_transaction && exceeded(client_request_us(ses->client), now,
+                                        effective_idle_transaction_timeout_us(cfg, user)))
+        fail_session(ses, "25P03", "idle transaction timeout");
+}
+
+/* ---- servers --------------------------------------------------------------------------- */
+
+static void sweep_server(struct lent *l, uint64_t now)
+{
+    if (l->dialing) {
+        server_sweep(l->server, now);
+        return;
+    }
+    if (l->cancel == CANCEL_SENT && l->cancel_deadline_us && now >= l->cancel_deadline_us) {
+        struct session *ses = l->session;
+        if (ses)
+            fail_session(ses, SQLSTATE_QUERY_CANCELED,
+                         ses->query_overdue ? "query timeout" : "cancel_wait_timeout");
+        broker_close_server(l, "cancel_wait_timeout");
+        return;
+    }
+    leave_sweep(l, now);
+}
+
+static bool has_short_deadlines(const struct relay *r, uint64_t now)
+{
+    const struct lent *l;
+    if (r->n_waiting || (r->dial_at_us && r->dial_at_us < now + TICK_LONG_US))
+        return true;
+    TAILQ_FOREACH(l, &r->servers, link) {
+        if (l->dialing || l->leaving || l->cancel == CANCEL_SENT)
+            return true;
+    }
+    return false;
+}
+
+/* ---- pools ----------------------------------------------------------------------------- */
+
+static void dial_waiting(struct pool *p, void *arg)
+{
+    broker_dial_more(arg, p);
+}
+
+static void sweep_pool(struct pool *p, void *arg)
+{
+    struct relay *r = arg;
+    broker_sweep_pool(r, p);
+    if (r->worker == 0)
+        dial_for_min(r, p);
+    broker_dial_more(r, p);
+}
+
+static void sweep_pools(struct relay *r, uint64_t now)
+{
+    if (r->dial_at_us && now >= r->dial_at_us) {
+        r->dial_at_us = 0;
+        registry_each(r->shared->registry, dial_waiting, r);
+    }
+    if (now - r->last_sweep_us < TICK_LONG_US)
+        return;
+    r->last_sweep_us = now;
+    registry_each(r->shared->registry, sweep_pool, r);
+    if (r->worker == 0 && now - r->last_reap_us >= REAP_US) {
+        r->last_reap_us = now;
+        registry_reap(r->shared->registry);
+    }
+}
+
+/* ---- the tick -------------------------------------------------------------------------- */
+
+static void sweep_sessions(struct relay *r, uint64_t now, bool all)
+{
+    struct session *ses, *next;
+    TAILQ_FOREACH_SAFE(ses, &r->sessions, link, next) {
+        if (ses->wait_since_us)
+            sweep_waiting(ses, now);
+        else if (ses->lent)
+            sweep_linked(ses, now);
+        if (all && !ses->gone)
+            client_sweep(ses->client, now);
+    }
+}
+
+static void tick(void *arg)
+{
+    struct relay *r = arg;
+    struct lent *l, *next;
+    uint64_t now = loop_now(r->loop);
+    bool all = now - r->last_sweep_us >= TICK_LONG_US;
+    if (all || r->n_waiting)
+        sweep_sessions(r, now, all);
+    TAILQ_FOREACH_SAFE(l, &r->servers, link, next)
+        sweep_server(l, now);
+    sweep_pools(r, now);
+    if (!TAILQ_EMPTY(&r->sessions) || !TAILQ_EMPTY(&r->servers))
+        timer_set(&r->tick, now + (has_short_deadlines(r, now) ? TICK_SHORT_US : TICK_LONG_US));
+}
+
+void tick_init(struct relay *r)
+{
+    timer_init(&r->tick, r->loop, tick, r);
+}
+
+void relay_tick_soon(struct relay *r)
+{
+    uint64_t at = loop_now(r->loop) + TICK_SHORT_US;
+    if (!timer_is_set(&r->tick) || r->tick.at_us > at)
+        timer_set(&r->tick, at);
+}
+
+void relay_dial_at(struct relay *r, uint64_t at_us)
+{
+    if (!r->dial_at_us || at_us < r->dial_at_us)
+        r->dial_at_us = at_us;
+    relay_tick_soon(r);
+}

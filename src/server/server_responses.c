@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* server_responses.c - what a logged-in server says, held against what it was asked.
+ *
+ * Messages are walked in place in the loop's staging buffer. Runs of bytes that go to the client
+ * unchanged are handed on in one piece; only a message whose content matters here (an error, a
+ * report, ReadyForQuery) is looked into, and only such a message is ever gathered when it came in
+ * pieces. Everything else streams. */
+#include "server/server_impl.h"
+
+#include "base/str.h"
+#include "proto/backend.h"
+#include "proto/frame.h"
+#include "proto/message.h"
+#include "proto/report.h"
+
+/* The walk over one input. `from` .. `at` is a run that will be forwarded in one piece. */
+struct walk {
+    struct server *s;
+    const uint8_t *from;
+    const uint8_t *at;
+    const uint8_t *end;
+};
+
+static void run_flush(struct walk *w)
+{
+    if (w->at > w->from)
+        w->s->ops->on_forward(w->s, span_of(w->from, (size_t)(w->at - w->from)));
+    w->from = w->at;
+}
+
+/* Steps over n bytes: they join the run, or end it. */
+static void step(struct walk *w, size_t n, bool forward)
+{
+    if (forward) {
+        w->at += n;
+        return;
+    }
+    run_flush(w);
+    w->at += n;
+    w->from = w->at;
+}
+
+/* The same for a message of which only a part is there: the rest goes the same way. */
+static void step_partly(struct walk *w, const struct frame *f, size_t present, bool forward)
+{
+    step(w, present, forward);
+    if (present < f->total) {
+        w->s->body_left = (uint32_t)(f->total - present);
+        w->s->body_forward = forward;
+    }
+}
+
+static void inject_due(struct walk *w)
+{
+    struct expect entry;
+    while (expect_take_inject(&w->s->expects, &entry)) {
+        run_flush(w);
+        w->s->ops->on_inject(w->s, &entry);
+    }
+}
+
+static void violation(struct server *s, uint8_t type)
+{
+    const struct message_row *row = message_backend(type);
+    struct error err;
+    error_set(&err, SQLSTATE_CONNECTION_FAILURE, "server sent an unexpected %s message",
+              row ? row->name : "unknown");
+    server_fail(s, &err);
+}
+
+static bool take_parameter(struct walk *w, const struct frame *f)
+{
+    struct server *s = w->s;
+    struct span name, value;
+    if (!backend_parse_parameter_status(f->body, &name, &value))
+        return false;
+    struct param_set *next = params_with_report(s->params, name, value);
+    if (next)
+        server_set_params(s, next);
+    param_set_unref(&next);
+    run_flush(w);
+    s->ops->on_parameter(s, name, value, span_of(w->at, f->total));
+    step(w, f->total, false);
+    return true;
+}
+
+/* A server that is not asked anything says goodbye this way (57P01 and its like). */
+static void keep_last_words(struct server *s, const struct frame *f)
+{
+    struct report r;
+    if (!report_parse(f->body, &r))
+        return;
+    char text[160];
+    char state[6];
+    size_t n = r.message.n < sizeof text - 1 ? r.message.n : sizeof text - 1;
+    memcpy(text, r.message.p, n);
+    text[n] = '\0';
+    if (!span_to_str(r.sqlstate, state, sizeof state))
+        state[0] = '\0';
+    error_set(&s->last_words, state, "%s", text);
+}
+
+static bool is_fatal(const struct frame *f)
+{
+    struct report r;
+    if (!report_parse(f->body, &r))
+        return false;
+    return report_is_fatal(&r);
+}
+
+/* A FATAL ends the connection. It is not forwarded: what it means for the client, whose connection
+ * may go on, is decided where the end is told. */
+static bool take_fatal(struct walk *w, const struct frame *f, size_t present)
+{
+    keep_last_words(w->s, f);
+    run_flush(w);
+    step(w, present, false);
+    server_fail(w->s, &w->s->last_words);
+    return true;
+}
+
+static bool take_error(struct walk *w, const struct frame *f, size_t present)
+{
+    struct server *s = w->s;
+    if (is_fatal(f))
+        return take_fatal(w, f, present);
+    if (expect_is_empty(&s->expects))
+        return false;
+    struct expect_result r = expect_answer(&s->expects, BE_ERROR);
+    run_flush(w);
+    bool forward = s->ops->on_error(s, &r.entry, span_of(w->at, present));
+    step_partly(w, f, present, forward);
+    if (r.error_in_group) {
+        struct expect dropped;
+        while (expect_drop_group(&s->expects, &dropped))
+            s->ops->on_dropped(s, &dropped);
+    }
+    return true;
+}
+
+static bool take_ready(struct walk *w, const struct frame *f)
+{
+    struct server *s = w->s;
+    char status;
+    if (!backend_parse_ready_for_query(f->body, &status))
+        return false;
+    struct expect_result r = expect_answer(&s->expects, BE_READY_FOR_QUERY);
+    if (r.verdict == EXPECT_VIOLATION)
+        return false;
+    s->status = status;
+    if (r.entry.owner == EXPECT_CLIENT) {
+        /* The common case: the message joins the run that is being forwarded. */
+        bool forward = s->ops->on_ready_for_query(s, &r.entry);
+        step(w, f->total, forward);
+        return true;
+    }
+    run_flush(w);
+    step(w, f->total, s->ops->on_ready_for_query(s, &r.entry));
+    return true;
+}
+
+static bool take_answer(struct walk *w, const struct frame *f, size_t present)
+{
+    struct server *s = w->s;
+    struct expect_result r = expect_answer(&s->expects, f->type);
+    if (r.verdict == EXPECT_VIOLATION)
+        return false;
+    bool forward = r.verdict == EXPECT_FORWARD;
+    if (f->type == BE_COMMAND_COMPLETE && forward) {
+        struct span tag;
+        if (!backend_parse_command_complete(f->body, &tag))
+            return false;
+        s->ops->on_complete(s, tag);
+    }
+    step_partly(w, f, present, forward);
+    bool named_parse = r.entry.kind == EXPECT_PARSE && r.entry.arg;
+    if (r.popped && (r.entry.owner != EXPECT_CLIENT || named_parse))
+        s->ops->on_answered(s, &r.entry);
+    return true;
+}
+
+/* Notices and notifications answer nothing; without a client there is nobody to tell. */
+static void take_async(struct walk *w, const struct frame *f, size_t present)
+{
+    step_partly(w, f, present, w->s->state == SERVER_LINKED);
+}
+
+/* One message whose needed part is there. False: out of step, or malformed. */
+static bool take_message(struct walk *w, const struct frame *f, size_t present)
+{
+    switch (f->type) {
+    case BE_PARAMETER_STATUS:
+        return f->whole && take_parameter(w, f);
+    case BE_ERROR:
+        return take_error(w, f, present);
+    case BE_READY_FOR_QUERY:
+        return take_ready(w, f);
+    case BE_NOTICE:
+    case BE_NOTIFICATION:
+        take_async(w, f, present);
+        return true;
+    default:
+        return take_answer(w, f, present);
+    }
+}
+
+/* Walks the input; returns how many bytes were dealt with (less than all only if a message that
+ * must be whole is cut short). */
+static size_t walk_messages(struct server *s, struct span in)
+{
+    struct walk w = {.s = s, .from = in.p, .at = in.p, .end = in.p + in.n};
+    while (w.at < w.end && s->state != SERVER_CLOSING) {
+        struct span rest = span_of(w.at, (size_t)(w.end - w.at));
+        if (s->body_left) {
+            size_t n = rest.n < s->body_left ? rest.n : s->body_left;
+            s->body_left -= (uint32_t)n;
+            step(&w, n, s->body_forward);
+            continue;
+        }
+        size_t rows = 0;
+        if (s->expects.count && expect_at(&s->expects, 0)->owner == EXPECT_CLIENT)
+            rows = frame_skip_rows(rest);
+        if (rows) {
+            if (expect_answer(&s->expects, w.at[0]).verdict == EXPECT_VIOLATION) {
+                violation(s, w.at[0]);
+                break;
+            }
+            step(&w, rows, true);
+            continue;
+        }
+        struct frame f;
+        enum frame_result got = frame_next(rest, &f);
+        if (got == FRAME_MORE)
+            break;
+        const struct message_row *row = got == FRAME_OK ? message_backend(f.type) : NULL;
+        if (!row) {
+            violation(s, w.at[0]);
+            break;
+        }
+        bool must_be_whole = row->take == MESSAGE_WHOLE && f.total <= SERVER_WHOLE_MAX;
+        if (must_be_whole && !f.whole)
+            break;
+        if (!take_message(&w, &f, f.total < rest.n ? f.total : rest.n)) {
+            violation(s, f.type);
+            break;
+        }
+        inject_due(&w);
+    }
+    run_flush(&w);
+    return (size_t)(w.at - in.p);
+}
+
+void server_responses_input(struct server *s, struct span bytes)
+{
+    if (buf_is_empty(&s->held)) {
+        size_t used = walk_messages(s, bytes);
+        s->ops->on_flush(s);
+        if (used < bytes.n)
+            buf_append(&s->held, bytes.p + used, bytes.n - used);
+    } else {
+        buf_append(&s->held, bytes.p, bytes.n);
+        size_t used = walk_messages(s, buf_span(&s->held));
+        s->ops->on_flush(s);
+        buf_consume(&s->held, used);
+        if (buf_is_empty(&s->held))
+            buf_reset(&s->held);
+    }
+    s->ops->on_input_done(s);
+}

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* setup.c - build everything that a configuration amounts to, or nothing. */
+#include "setup/setup.h"
+
+#include "auth/userlist.h"
+#include "base/mem.h"
+#include "conf/value.h"
+#include "net/tls_context.h"
+#include "net/tls_selfsigned.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A list of users this long is a mistake. */
+#define USERLIST_FILE_MAX (64 * 1024 * 1024)
+
+/* TLS towards servers, one for each distinct set of terms. */
+struct server_tls {
+    enum tls_verify verify;
+    char *ca; /* "": the system's store */
+    struct tls_context *context;
+    struct server_tls *next;
+};
+
+/* The secret that a line of [databases] gives for its forced user. */
+struct database_secret {
+    const struct config_database *db;
+    const struct secret *secret;
+    struct database_secret *next;
+};
+
+struct setup {
+    atomic_uint refs;
+    struct config *config;
+    struct userlist *users;
+    const struct secret *url_secret;
+    struct database_secret *database_secrets;
+    struct tls_context *client_tls;
+    char *client_certificate;
+    struct server_tls *server_tls;
+};
+
+/* ---- users ----------------------------------------------------------------------------- */
+
+static char *read_file(const char *path, size_t *n_out, struct error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) != 0 || st.st_size > USERLIST_FILE_MAX) {
+        error_set(err, "", "could not read \"%s\": %s", path,
+                  fd >= 0 && st.st_size > USERLIST_FILE_MAX ? "too large" : strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return NULL;
+    }
+    size_t room = (size_t)st.st_size, n = 0;
+    char *text = xmalloc(room + 1);
+    ssize_t got = 0;
+    while (n < room && (got = read(fd, text + n, room - n)) > 0)
+        n += (size_t)got;
+    close(fd);
+    if (got < 0) {
+        error_set(err, "", "could not read \"%s\": %s", path, strerror(errno));
+        mem_wipe(text, room);
+        free(text);
+        return NULL;
+    }
+    text[n] = '\0';
+    *n_out = n;
+    return text;
+}
+
+struct problem_run {
+    struct config_sink *sink;
+    const char *path;
+};
+
+static void report_problem(void *arg, const struct userlist_problem *problem)
+{
+    struct problem_run *run = arg;
+    char *origin = xasprintf("%s:%u", run->path, problem->line);
+    /* As in PgBouncer, the rest of the list counts. */
+    config_report(run->sink, CONFIG_WARNING, origin, "%s", problem->text);
+    free(origin);
+}
+
+static void load_users(struct setup *s, struct config_sink *sink)
+{
+    const char *path = s->config->auth_file;
+    struct error err;
+    size_t n;
+    if (!path[0])
+        return;
+    char *text = read_file(path, &n, &err);
+    if (!text) {
+        config_report(sink, CONFIG_ERROR, "auth_file", "%s", err.text);
+        return;
+    }
+    struct problem_run run = {.sink = sink, .path = path};
+    s->users = userlist_parse(span_of(text, n), report_problem, &run);
+    mem_wipe(text, n);
+    free(text);
+}
+
+static void load_url_secret(struct setup *s, struct config_sink *sink)
+{
+    struct error err;
+    if (!s->config->url_password)
+        return;
+    s->url_secret = secret_new(span_str(s->config->url_password), &err);
+    if (!s->url_secret)
+        config_report(sink, CONFIG_ERROR, "url", "%s", err.text);
+}
+
+static void add_database_secret(struct setup *s, const struct config_database *db,
+                                struct config_sink *sink)
+{
+    struct error err;
+    if (!db->password)
+        return;
+    const struct secret *secret = secret_new(span_str(db->password), &err);
+    if (!secret) {
+        config_report(sink, CONFIG_ERROR, db->origin, "%s", err.text);
+        return;
+    }
+    struct database_secret *e = xcalloc(1, sizeof *e);
+    *e = (struct database_secret){db, secret, s->database_secrets};
+    s->database_secrets = e;
+}
+
+static void load_database_secrets(struct setup *s, struct config_sink *sink)
+{
+    const struct config_database *db;
+    for (db = s->config->databases; db; db = db->hh.next)
+        add_database_secret(s, db, sink);
+    if (s->config->fallback)
+        add_database_secret(s, s->config->fallback, sink);
+}
+
+/* ---- TLS for clients ------------------------------------------------------------------- */
+
+static const char *given(const char *text)
+{
+    return text && text[0] && strcmp(text, "default") != 0 && strcmp(text, "auto") != 0 ? text
+                                                                                         : NULL;
+}
+
+/* PgBouncer's words: "secure" and "all", or a list whose lowest member counts. */
+static enum tls_version min_version(const char *protocols)
+{
+    if (strcmp(protocols, "all") == 0 || strcmp(protocols, "legacy") == 0 ||
+        strstr(protocols, "tlsv1.0"))
+        return TLS_VERSION_1_0;
+    if (strstr(protocols, "tlsv1.1"))
+        return TLS_VERSION_1_1;
+    if (strstr(protocols, "tlsv1.2") || !strstr(protocols, "tlsv1.3"))
+        return TLS_VERSION_1_2;
+    return TLS_VERSION_1_3;
+}
+
+static struct tls_trust *client_trust(struct setup *s, struct config_sink *sink)
+{
+    struct error err;
+    const char *file = s->config->client_tls_ca_file;
+    if (!file[0])
+        return NULL;
+    struct tls_trust *trust = tls_trust_new_file(file, &err);
+    if (!trust)
+        config_report(sink, CONFIG_ERROR, "client_tls_ca_file", "%s", err.text);
+    return trust;
+}
+
+static void load_client_tls(struct setup *s, struct config_sink *sink)
+{
+    const struct config *cfg = s->config;
+    struct error err;
+    struct tls_selfsigned made = {0};
+    bool kept;
+    if (cfg->client_tls_sslmode == SSLMODE_DISABLE)
+        return;
+    struct tls_server_options o = {
+        .terms = {.min_version = min_version(cfg->client_tls_protocols),
+                  .ciphers = given(cfg->client_tls_ciphers),
+                  .ciphersuites = given(cfg->client_tls13_ciphers),
+                  .groups = given(cfg->client_tls_ecdhcurve),
+                  .cert_file = given(cfg->client_tls_cert_file),
+                  .key_file = given(cfg->client_tls_key_file)},
+    };
+    if (!o.terms.cert_file && cfg->client_tls_auto) {
+        const char *state_dir = cfg->state_dir[0] ? cfg->state_dir : NULL;
+        if (!tls_selfsigned_make(&made, state_dir, NULL, 0, &kept, &err)) {
+            config_report(sink, CONFIG_ERROR, "client_tls_auto", "%s", err.text);
+            return;
+        }
+        if (state_dir && !kept)
+            config_report(sink, CONFIG_WARNING, "state_dir", "%s", err.text);
+        o.terms.cert_pem = made.cert_pem;
+        o.terms.key_pem = made.key_pem;
+        s->client_certificate = xstrdup(made.cert_pem);
+    }
+    struct tls_trust *trust = client_trust(s, sink);
+    o.trust = trust;
+    if (cfg->client_tls_sslmode >= SSLMODE_VERIFY_CA)
+        o.client_cert = TLS_CLIENT_CERT_REQUIRED;
+    else if (trust)
+        o.client_cert = TLS_CLIENT_CERT_OPTIONAL;
+    s->client_tls = tls_context_new_server(&o, &err);
+    if (!s->client_tls)
+        config_report(sink, CONFIG_ERROR, "client_tls_sslmode", "TLS setup failed: %s", err.text);
+    tls_trust_unref(&trust);
+    tls_selfsigned_fini(&made);
+}
+
+/* ---- TLS for servers ------------------------------------------------------------------- */
+
+static enum sslmode strictest_mode(const struct config *cfg, const struct config_database *db)
+{
+    enum sslmode most = SSLMODE_DISABLE;
+    for (size_t i = 0; i < db->n_hosts; i++) {
+        enum sslmode mode = effective_sslmode(cfg, db, &db->hosts[i]);
+        if (mode > most)
+            most = mode;
+    }
+    return most;
+}
+
+static enum tls_verify verify_of(const struct config *cfg, enum sslmode mode, const char *ca)
+{
+    if (mode == SSLMODE_VERIFY_FULL)
+        return TLS_VERIFY_FULL;
+    /* As libpq: with a root certificate given, `require` verifies it as verify-ca does. */
+    if (mode == SSLMODE_VERIFY_CA || (mode == SSLMODE_REQUIRE && ca[0] && cfg->profile == CONFIG_URL))
+        return TLS_VERIFY_CA;
+    return TLS_VERIFY_NONE;
+}
+
+static struct server_tls *find_server_tls(const struct setup *s, enum tls_verify verify,
+                                          const char *ca)
+{
+    for (struct server_tls *t = s->server_tls; t; t = t->next) {
+        if (t->verify == verify && strcmp(t->ca, ca) == 0)
+            return t;
+    }
+    return NULL;
+}
+
+static void add_server_tls(struct setup *s, const struct config_database *db,
+                           struct config_sink *sink)
+{
+    const struct config *cfg = s->config;
+    enum sslmode mode = strictest_mode(cfg, db);
+    const char *ca = effective_sslrootcert(cfg, db);
+    enum tls_verify verify = verify_of(cfg, mode, ca);
+    struct error err;
+    if (mode <= SSLMODE_ALLOW || find_server_tls(s, verify, ca))
+        return;
+    struct tls_trust *trust = NULL;
+    if (verify != TLS_VERIFY_NONE) {
+        trust = ca[0] ? tls_trust_new_file(ca, &err) : tls_trust_new_system(&err);
+        if (!trust) {
+            config_report(sink, CONFIG_ERROR, db->origin, "%s", err.text);
+            return;
+        }
+    }
+    struct tls_client_options o = {
+        .terms = {.min_version = min_version(cfg->server_tls_protocols),
+                  .ciphers = given(cfg->server_tls_ciphers),
+                  .ciphersuites = given(cfg->server_tls13_ciphers),
+                  .cert_file = given(cfg->server_tls_cert_file),
+                  .key_file = given(cfg->server_tls_key_file)},
+        .verify = verify,
+        .trust = trust,
+    };
+    struct tls_context *context = tls_context_new_client(&o, &err);
+    tls_trust_unref(&trust);
+    if (!context) {
+        config_report(sink, CONFIG_ERROR, db->origin, "TLS setup failed: %s", err.text);
+        return;
+    }
+    struct server_tls *t = xcalloc(1, sizeof *t);
+    *t = (struct server_tls){verify, xstrdup(ca), context, s->server_tls};
+    s->server_tls = t;
+}
+
+static void load_server_tls(struct setup *s, struct config_sink *sink)
+{
+    const struct config_database *db;
+    for (db = s->config->databases; db; db = db->hh.next)
+        add_server_tls(s, db, sink);
+    if (s->config->fallback)
+        add_server_tls(s, s->config->fallback, sink);
+}
+
+struct tls_context *setup_server_tls(const struct setup *s, const struct config_database *db)
+{
+    enum sslmode mode = strictest_mode(s->config, db);
+    const char *ca = effective_sslrootcert(s->config, db);
+    struct server_tls *t = find_server_tls(s, verify_of(s->config, mode, ca), ca);
+    return mode > SSLMODE_ALLOW && t ? t->context : NULL;
+}
+
+/* ---- life ------------------------------------------------------------------------------ */
+
+struct setup *setup_build(struct config *cfg, struct config_sink *sink)
+{
+    struct setup *s = xcalloc(1, sizeof *s);
+    unsigned before = sink->n_errors;
+    atomic_init(&s->refs, 1);
+    s->config = cfg;
+    load_users(s, sink);
+    load_url_secret(s, sink);
+    load_database_secrets(s, sink);
+    load_client_tls(s, sink);
+    load_server_tls(s, sink);
+    if (sink->n_errors > before)
+        setup_unref(&s);
+    return s;
+}
+
+struct setup *setup_ref(struct setup *s)
+{
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return s;
+}
+
+static void setup_free(struct setup *s)
+{
+    struct server_tls *t, *next;
+    struct database_secret *d, *d_next;
+    for (d = s->database_secrets; d; d = d_next) {
+        d_next = d->next;
+        secret_unref(&d->secret);
+        free(d);
+    }
+    for (t = s->server_tls; t; t = next) {
+        next = t->next;
+        tls_context_unref(&t->context);
+        free(t->ca);
+        free(t);
+    }
+    tls_context_unref(&s->client_tls);
+    free(s->client_certificate);
+    secret_unref(&s->url_secret);
+    userlist_free(&s->users);
+    config_free(&s->config);
+    free(s);
+}
+
+void setup_unref(struct setup **sp)
+{
+    struct setup *s = *sp;
+    *sp = NULL;
+    if (s && atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) == 1)
+        setup_free(s);
+}
+
+const struct config *setup_config(const struct setup *s)
+{
+    return s->config;
+}
+
+struct tls_context *setup_client_tls(const struct setup *s)
+{
+    return s->client_tls;
+}
+
+const char *setup_client_certificate(const struct setup *s)
+{
+    return s->client_certificate;
+}
+
+/* ---- logins ---------------------------------------------------------------------------- */
+
+static const struct secret *secret_of(const struct setup *s, const char *user)
+{
+    if (s->url_secret && s->config->url_user && strcmp(user, s->config->url_user) == 0)
+        return s->url_secret;
+    return s->users ? userlist_find(s->users, user) : NULL;
+}
+
+static const struct secret *server_secret_of(const struct setup *s,
+                                             const struct config_database *db, const char *user)
+{
+    for (const struct database_secret *d = s->database_secrets; d; d = d->next) {
+        if (d->db == db)
+            return d->secret;
+    }
+    return secret_of(s, user);
+}
+
+void setup_find_login(const struct setup *s, const char *database, const char *user,
+                      struct setup_login *out)
+{
+    const struct config *cfg = s->config;
+    *out = (struct setup_login){.secret = secret_of(s, user)};
+    out->user = config_find_user(cfg, user);
+    if (config_is_console(database)) {
+        out->is_console = true;
+        out->may_admin = value_list_has(cfg->admin_users, span_str(user));
+        out->may_read = out->may_admin || value_list_has(cfg->stats_users, span_str(user)) ||
+                        (cfg->url_user && strcmp(user, cfg->url_user) == 0);
+        return;
+    }
+    out->db = config_find_database(cfg, database);
+    if (!out->db)
+        return;
+    out->pool_user = out->db->user;
+    const char *server_user = out->pool_user ? out->pool_user : user;
+    out->pool_user_line = config_find_user(cfg, server_user);
+    out->server_secret = server_secret_of(s, out->db, server_user);
+}

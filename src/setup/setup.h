@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* setup.h - everything that a configuration amounts to: settings, users with their secrets, TLS
+ * contexts. Built as a whole, then immutable and counted: a session keeps the setup it looks at
+ * until its next safe point, and a reload publishes another. */
+#ifndef SETUP_SETUP_H
+#define SETUP_SETUP_H
+
+#include "auth/secret.h"
+#include "base/error.h"
+#include "conf/config.h"
+#include "conf/effective.h"
+
+struct setup;
+struct tls_context;
+
+/* Takes cfg, also on failure. Reports every finding to the sink; NULL if any was an error. */
+struct setup *setup_build(struct config *cfg, struct config_sink *sink);
+struct setup *setup_ref(struct setup *s);
+/* Clears the caller's pointer; NULL inside is fine. */
+void setup_unref(struct setup **s);
+
+const struct config *setup_config(const struct setup *s);
+
+/* TLS for clients: NULL if it is not offered. */
+struct tls_context *setup_client_tls(const struct setup *s);
+/* The certificate that clients see, as PEM; NULL if there is none or it was given by file. */
+const char *setup_client_certificate(const struct setup *s);
+/* TLS towards the hosts of a database: NULL for plain. Borrowed as long as the setup. */
+struct tls_context *setup_server_tls(const struct setup *s, const struct config_database *db);
+
+/* What a client's name and database amount to. Borrowed as long as the setup. */
+struct setup_login {
+    bool is_console;
+    bool may_read;                      /* console: SHOW */
+    bool may_admin;                     /* console: every command */
+    const struct config_database *db;   /* NULL: there is no such database */
+    const struct config_user *user;     /* line of [users], or NULL */
+    const struct config_user *pool_user_line;
+    const struct secret *secret;        /* what the client must know; NULL: no such user */
+    const struct secret *server_secret; /* what we show to the server; NULL: none is known */
+    const char *pool_user;              /* who logs in at the server; NULL: the client's name */
+};
+
+/* Fills *out; never fails: an unknown user or database has NULL in its field, so that the exchange
+ * can run its course before the client learns anything. */
+void setup_find_login(const struct setup *s, const char *database, const char *user,
+                      struct setup_login *out);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* sums.h - what is counted per pool and worker, and how workers are added up.
+ *
+ * The names and meanings are those of PgBouncer's SHOW STATS, then ours. One row is written by one
+ * worker; readers call stats_add over all of them. */
+#ifndef STATS_SUMS_H
+#define STATS_SUMS_H
+
+#include "stats/counter.h"
+
+/* X(field): the table from which the struct, the sum and the console's columns are made. */
+#define STATS_FIELDS(X)                                                                            \
+    X(server_assignment) /* client-server links made */                                            \
+    X(xact)              /* transactions */                                                        \
+    X(query)             /* ReadyForQuery of a client: a pipelined batch counts once */            \
+    X(received)          /* bytes from clients */                                                  \
+    X(sent)              /* bytes from servers to clients */                                       \
+    X(xact_time)         /* us */                                                                  \
+    X(query_time)        /* us */                                                                  \
+    X(wait_time)         /* us that clients were queued */                                         \
+    X(client_parse)      /* Parse from clients */                                                  \
+    X(server_parse)      /* Parse sent to servers */                                               \
+    X(bind)                                                                                        \
+    X(client_login)                                                                                \
+    X(handover)      /* servers that came from another worker */                                   \
+    X(refused)       /* clients refused: queue full, waited too long, no upstream */               \
+    X(errors)        /* ErrorResponses forwarded to clients */                                     \
+    X(server_opened) /* logins to servers that succeeded */                                        \
+    X(server_failed) /* ... that failed */                                                         \
+    X(canceled)      /* cancel requests forwarded */
+
+struct stats {
+#define STATS_COUNTER(field) struct counter field;
+    STATS_FIELDS(STATS_COUNTER)
+#undef STATS_COUNTER
+};
+
+struct stats_sum {
+#define STATS_SUM(field) uint64_t field;
+    STATS_FIELDS(STATS_SUM)
+#undef STATS_SUM
+};
+
+/* Adds one worker's row; any thread. */
+void stats_add(struct stats_sum *sum, const struct stats *row);
+
+#endif

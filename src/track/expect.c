@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* expect.c - the answers that a server still owes, in order. */
+#include "track/expect.h"
+
+#include "base/mem.h"
+#include "proto/message.h"
+
+#include <stdlib.h>
+
+void expect_init(struct expect_queue *q)
+{
+    q->ring = NULL;
+    q->cap = EXPECT_INLINE;
+    q->head = q->count = 0;
+    q->skipping = q->copy_in = q->copying = q->begun = false;
+    q->unsure = 0;
+}
+
+void expect_fini(struct expect_queue *q)
+{
+    free(q->ring);
+    expect_init(q);
+}
+
+static void grow(struct expect_queue *q)
+{
+    struct expect *ring = xmalloc((size_t)q->cap * 2 * sizeof *ring);
+    for (uint32_t i = 0; i < q->count; i++)
+        ring[i] = *expect_at(q, i);
+    free(q->ring);
+    q->ring = ring;
+    q->cap *= 2;
+    q->head = 0;
+}
+
+static void pop(struct expect_queue *q)
+{
+    q->head = (q->head + 1) & (q->cap - 1);
+    q->count--;
+    q->begun = false;
+    if (q->count == 0 && q->ring) {
+        /* A long pipeline is over: an idle server owns no ring. */
+        free(q->ring);
+        q->ring = NULL;
+        q->cap = EXPECT_INLINE;
+        q->head = 0;
+    }
+}
+
+bool expect_push(struct expect_queue *q, enum expect_kind kind, enum expect_owner owner,
+                 uint64_t arg)
+{
+    return expect_push_serial(q, kind, owner, arg, 0);
+}
+
+bool expect_push_serial(struct expect_queue *q, enum expect_kind kind, enum expect_owner owner,
+                        uint64_t arg, uint32_t serial)
+{
+    if (q->skipping) {
+        if (kind != EXPECT_SYNC)
+            return false;
+        q->skipping = false;
+    }
+    if (q->count == q->cap)
+        grow(q);
+    q->count++;
+    *expect_at(q, q->count - 1) = (struct expect){
+        .kind = (uint8_t)kind, .owner = (uint8_t)owner, .serial = serial, .arg = arg};
+    return true;
+}
+
+static void drop_marks(struct expect_queue *q)
+{
+    while (q->count && expect_at(q, 0)->kind == EXPECT_COPY_END)
+        pop(q);
+}
+
+bool expect_take_inject(struct expect_queue *q, struct expect *out)
+{
+    drop_marks(q);
+    if (q->count == 0)
+        return false;
+    const struct expect *front = expect_at(q, 0);
+    if (front->kind != EXPECT_INJECT_PARSE && front->kind != EXPECT_INJECT_CLOSE)
+        return false;
+    *out = *front;
+    pop(q);
+    return true;
+}
+
+/* Ends a COPY FROM STDIN: removes the Syncs that were sent ahead of the CopyDone or CopyFail that
+ * ended it, if one was sent, and that mark itself (the same Query may hold another COPY). Returns
+ * the number of Syncs. */
+static uint32_t copy_ends(struct expect_queue *q)
+{
+    uint32_t kept = 1, removed = 0;
+    bool in_copy = true;
+    q->copy_in = false;
+    for (uint32_t i = 1; i < q->count; i++) {
+        struct expect e = *expect_at(q, i);
+        if (in_copy && e.kind == EXPECT_SYNC) {
+            removed++;
+            continue;
+        }
+        if (in_copy && e.kind == EXPECT_COPY_END) {
+            in_copy = false;
+            continue;
+        }
+        *expect_at(q, kept++) = e;
+    }
+    q->count = kept;
+    return removed;
+}
+
+static enum expect_verdict verdict_of(const struct expect *e)
+{
+    return e->owner == EXPECT_CLIENT ? EXPECT_FORWARD : EXPECT_SWALLOW;
+}
+
+static bool ends_with_ready(const struct expect *e)
+{
+    return e->kind == EXPECT_QUERY || e->kind == EXPECT_FUNCTION_CALL || e->kind == EXPECT_SYNC;
+}
+
+static struct expect_result answered(struct expect_queue *q, bool popped)
+{
+    struct expect_result r = {.popped = popped, .entry = *expect_at(q, 0)};
+    r.verdict = verdict_of(&r.entry);
+    if (popped)
+        pop(q);
+    else
+        q->begun = true;
+    return r;
+}
+
+/* A message that only an entry younger than the failed COPY can have brought. */
+static struct expect_result answered_surely(struct expect_queue *q, bool popped)
+{
+    q->unsure = 0;
+    return answered(q, popped);
+}
+
+static struct expect_result copy_begins(struct expect_queue *q, bool in)
+{
+    q->copying = true;
+    q->copy_in = in;
+    return answered_surely(q, false);
+}
+
+/* A success means that the server has read everything up to CopyDone, Syncs included. */
+static struct expect_result command_complete(struct expect_queue *q)
+{
+    if (q->copy_in)
+        (void)copy_ends(q);
+    q->copying = false;
+    return answered_surely(q, expect_at(q, 0)->kind == EXPECT_EXECUTE);
+}
+
+static struct expect_result error_answer(struct expect_queue *q)
+{
+    struct expect_result r = {.entry = *expect_at(q, 0)};
+    r.verdict = verdict_of(&r.entry);
+    if (r.entry.kind != EXPECT_SYNC)
+        q->unsure = 0;
+    if (q->copy_in)
+        q->unsure = copy_ends(q);
+    q->copying = false;
+    q->begun = true;
+    if (!ends_with_ready(&r.entry)) {
+        r.error_in_group = true;
+        r.popped = true;
+        pop(q);
+        q->skipping = true;
+    }
+    return r;
+}
+
+/* ReadyForQuery comes alone for a Sync only: one that belongs to nothing in the queue is told from
+ * the end of a Query by the Query's not having been answered yet. */
+static struct expect_result ready_answer(struct expect_queue *q)
+{
+    const struct expect *front = q->count ? expect_at(q, 0) : NULL;
+    if (front && ends_with_ready(front) && (front->kind == EXPECT_SYNC || q->begun))
+        return answered(q, true);
+    if (q->unsure == 0)
+        return (struct expect_result){.verdict = EXPECT_VIOLATION};
+    q->unsure--;
+    q->skipping = false;
+    return (struct expect_result){
+        .verdict = EXPECT_FORWARD,
+        .popped = true,
+        .entry = {.kind = EXPECT_SYNC, .owner = EXPECT_CLIENT},
+    };
+}
+
+/* Can a message be a part of the answer to an entry, and is it the last part? */
+enum part { PART_NONE, PART_MORE, PART_LAST };
+
+static enum part last_if(bool condition)
+{
+    return condition ? PART_LAST : PART_NONE;
+}
+
+static enum part more_if(bool condition)
+{
+    return condition ? PART_MORE : PART_NONE;
+}
+
+static enum part part_of(uint8_t backend_type, enum expect_kind kind, bool begun)
+{
+    bool runs = kind == EXPECT_QUERY || kind == EXPECT_EXECUTE;
+    switch (backend_type) {
+    case BE_DATA_ROW:
+    case BE_COPY_DATA:
+    case BE_COPY_DONE:
+        return more_if(runs);
+    case BE_EMPTY_QUERY:
+        return kind == EXPECT_EXECUTE ? PART_LAST : more_if(runs);
+    case BE_ROW_DESCRIPTION:
+        return kind == EXPECT_DESCRIBE ? PART_LAST : more_if(runs);
+    case BE_PORTAL_SUSPENDED:
+        return last_if(kind == EXPECT_EXECUTE);
+    case BE_PARSE_COMPLETE:
+        return last_if(kind == EXPECT_PARSE);
+    case BE_BIND_COMPLETE:
+        return last_if(kind == EXPECT_BIND);
+    case BE_CLOSE_COMPLETE:
+        return last_if(kind == EXPECT_CLOSE);
+    case BE_NO_DATA:
+        return last_if(kind == EXPECT_DESCRIBE);
+    case BE_PARAMETER_DESCRIPTION:
+        return more_if(kind == EXPECT_DESCRIBE && !begun);
+    case BE_FUNCTION_RESULT:
+        return more_if(kind == EXPECT_FUNCTION_CALL && !begun);
+    default:
+        return PART_NONE;
+    }
+}
+
+struct expect_result expect_answer(struct expect_queue *q, uint8_t backend_type)
+{
+    static const struct expect_result violation = {.verdict = EXPECT_VIOLATION};
+    drop_marks(q);
+    if (backend_type == BE_READY_FOR_QUERY)
+        return ready_answer(q);
+    if (q->count == 0)
+        return violation;
+    enum expect_kind kind = expect_at(q, 0)->kind;
+    bool runs = kind == EXPECT_QUERY || kind == EXPECT_EXECUTE;
+    enum part part;
+    switch (backend_type) {
+    case BE_ERROR:
+        return error_answer(q);
+    case BE_COPY_IN:
+    case BE_COPY_OUT:
+    case BE_COPY_BOTH:
+        return runs && !q->copying ? copy_begins(q, backend_type == BE_COPY_IN) : violation;
+    case BE_COMMAND_COMPLETE:
+        return runs ? command_complete(q) : violation;
+    default:
+        part = part_of(backend_type, kind, q->begun);
+        return part == PART_NONE ? violation : answered_surely(q, part == PART_LAST);
+    }
+}
+
+bool expect_drop_group(struct expect_queue *q, struct expect *out)
+{
+    drop_marks(q);
+    if (q->count == 0)
+        return false;
+    const struct expect *front = expect_at(q, 0);
+    if (front->kind == EXPECT_SYNC) {
+        q->skipping = false;
+        return false;
+    }
+    *out = *front;
+    pop(q);
+    return true;
+}
+
+bool expect_has_sync(const struct expect_queue *q)
+{
+    struct expect_queue *unconst = (struct expect_queue *)q;
+    for (uint32_t i = 0; i < q->count; i++) {
+        if (expect_at(unconst, i)->kind == EXPECT_SYNC)
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* expect.h - the answers that a server still owes, in order.
+ *
+ * Every message that PostgreSQL will answer adds an entry when it is handed to send(); every answer
+ * is held against the front entry, which says whose answer it is: the client's (forward it) or
+ * ours (swallow it). That is how a SET, a re-prepared statement or a rollback of ours can travel in
+ * the same write as the client's own bytes without its answer ever reaching the client. There is
+ * no counter of "answers to swallow": an error makes PostgreSQL skip messages, and a counter would
+ * then swallow somebody else's answer.
+ *
+ * Rules of the protocol that this file models (PostgreSQL manual, chapter "Message Flow"):
+ *   - an error in an extended-query message makes the server discard everything, simple Query and
+ *     FunctionCall included, up to and including the next Sync, which answers ReadyForQuery;
+ *   - an error in a simple Query or FunctionCall is followed by that message's ReadyForQuery;
+ *   - while a COPY FROM STDIN runs, Sync is ignored, and CopyDone/CopyFail end it; but it runs from
+ *     where the server reads its first CopyData, not from CopyInResponse: an error in between
+ *     (`COPY view FROM STDIN`, a statement trigger) leaves a Sync that was sent before to be
+ *     answered. From outside the two cases look alike, see expect_is_unsure;
+ *   - CopyData, CopyDone, CopyFail outside of a COPY are ignored;
+ *   - notices, notifications and parameter reports may come at any time and answer nothing.
+ *
+ * Some entries are not answers of the server at all: a statement that the server already has is
+ * not parsed again, its ParseComplete is ours to give, in its turn (EXPECT_INJECT_...).
+ *
+ * One queue belongs to one server and is touched by its owner thread only. Memory: none while the
+ * queue never exceeded a handful of entries; the relay stops reading a client whose pipeline is
+ * longer than EXPECT_MAX. */
+#ifndef TRACK_EXPECT_H
+#define TRACK_EXPECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Above this many entries the client is not read until answers have come: 64 Ki entries are 1 MiB.
+ */
+#define EXPECT_MAX 65536
+
+enum expect_kind {
+    EXPECT_QUERY,         /* until ReadyForQuery */
+    EXPECT_FUNCTION_CALL, /* until ReadyForQuery */
+    EXPECT_PARSE,         /* ParseComplete */
+    EXPECT_BIND,          /* BindComplete */
+    EXPECT_DESCRIBE,      /* [ParameterDescription] RowDescription or NoData */
+    EXPECT_EXECUTE,       /* ... CommandComplete, EmptyQueryResponse, PortalSuspended */
+    EXPECT_CLOSE,         /* CloseComplete */
+    EXPECT_SYNC,          /* ReadyForQuery */
+    EXPECT_COPY_END,      /* no answer: marks where CopyDone or CopyFail stands */
+    EXPECT_INJECT_PARSE,  /* we give ParseComplete when its turn comes */
+    EXPECT_INJECT_CLOSE,  /* we give CloseComplete when its turn comes */
+};
+
+enum expect_owner {
+    EXPECT_CLIENT, /* forward */
+    EXPECT_OURS,   /* swallow: a re-prepared statement, an evicted one, a rollback, a check */
+    EXPECT_GATE,   /* swallow: a SET that must succeed before the client's messages may run */
+    EXPECT_FENCE,  /* swallow: a SET in a Query of its own, in front of the client's messages */
+};
+
+struct expect {
+    uint8_t kind;  /* enum expect_kind */
+    uint8_t owner; /* enum expect_owner */
+    /* PARSE and INJECT_PARSE of a client: its definition, see client_statements_undo. */
+    uint32_t serial;
+    /* PARSE of a named statement and CLOSE of an evicted one: id of the statement, else 0.
+     * EXECUTE owned by the gate: 1 for the last command of the gate. */
+    uint64_t arg;
+};
+
+#define EXPECT_INLINE 16
+
+struct expect_queue {
+    struct expect *ring; /* NULL: the inline entries are in use */
+    uint32_t cap;        /* power of two */
+    uint32_t head;
+    uint32_t count;
+    uint32_t unsure; /* Syncs that a failed COPY may or may not have read */
+    bool skipping;   /* an extended-query error came and its Sync has not been sent yet */
+    bool copy_in;    /* the front entry is in COPY FROM STDIN */
+    bool copying;    /* ... in a COPY of any direction */
+    bool begun;      /* the front entry has had a part of its answer */
+    struct expect first[EXPECT_INLINE];
+};
+
+/* What becomes of a message from the server. */
+enum expect_verdict {
+    EXPECT_FORWARD,
+    EXPECT_SWALLOW,
+    EXPECT_VIOLATION, /* nothing asked for this: the connection is out of step */
+};
+
+struct expect_result {
+    enum expect_verdict verdict;
+    bool popped;         /* `entry` was answered and left the queue */
+    struct expect entry; /* the entry that this message answers (valid unless async/violation) */
+    bool error_in_group; /* an ErrorResponse that makes the server skip to the next Sync: call
+                            expect_drop_group next */
+};
+
+void expect_init(struct expect_queue *q);
+void expect_fini(struct expect_queue *q);
+
+static inline bool expect_is_empty(const struct expect_queue *q)
+{
+    return q->count == 0;
+}
+
+static inline struct expect *expect_at(struct expect_queue *q, uint32_t i)
+{
+    struct expect *ring = q->ring ? q->ring : q->first;
+    return &ring[(q->head + i) & (q->cap - 1)];
+}
+
+/* Called as the message is handed to the server. Returns false if the server will skip it (an error
+ * has come and no Sync was sent since): nothing is then recorded; a Sync ends the skipping. */
+bool expect_push(struct expect_queue *q, enum expect_kind kind, enum expect_owner owner,
+                 uint64_t arg);
+
+bool expect_push_serial(struct expect_queue *q, enum expect_kind kind, enum expect_owner owner,
+                        uint64_t arg, uint32_t serial);
+
+/* Takes an INJECT entry from the front, if one is there: its turn has come. Call after every push
+ * and every answer until it returns false. COPY_END marks at the front vanish on the way. */
+bool expect_take_inject(struct expect_queue *q, struct expect *out);
+
+/* Holds one backend message type against the queue. Async messages (notice, notification,
+ * parameter status) are not for this function. */
+struct expect_result expect_answer(struct expect_queue *q, uint8_t backend_type);
+
+/* After error_in_group: removes the next entry that the server skips and returns it in *out; false
+ * when the Sync that ends the skipping stands at the front (or has not been sent yet). The caller
+ * undoes what it noted for each, e.g. that the server has a statement. */
+bool expect_drop_group(struct expect_queue *q, struct expect *out);
+
+/* True after a COPY FROM STDIN failed that had a Sync sent ahead of its CopyDone, until it is known
+ * whether that Sync was read as a part of the COPY: a ReadyForQuery more than the queue shows may
+ * come, and is forwarded. Such a server must be closed, not lent to another client. */
+static inline bool expect_is_unsure(const struct expect_queue *q)
+{
+    return q->unsure > 0;
+}
+
+/* True if a Sync is in the queue. */
+bool expect_has_sync(const struct expect_queue *q);
+
+#endif

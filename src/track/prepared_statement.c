@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* prepared_statement.c - statements by content. */
+#include "track/prepared.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "proto/message.h"
+#include "proto/writer.h"
+#include "track/intern.h"
+#include "track/parameters.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The tail is the Parse message from behind the statement's name: the query, NUL, Int16 number of
+ * types, the types. With `params` it is the whole content. */
+struct statement {
+    struct intern intern; /* first; its id is the statement's */
+    struct param_set *params;
+    size_t query_n;
+    size_t tail_n;
+    uint8_t tail[];
+};
+
+/* A statement that may exist already. */
+struct content {
+    struct span query, oids;
+    unsigned n_oids;
+    uint64_t fingerprint;
+};
+
+static _Atomic size_t bytes_total, count_total;
+
+static bool same_content(const struct intern *member, const void *probe)
+{
+    const struct statement *st = (const struct statement *)member;
+    const struct content *c = probe;
+    return st->query_n == c->query.n && st->tail_n == c->query.n + 3 + c->oids.n &&
+           params_fingerprint(st->params) == c->fingerprint &&
+           span_equal(span_of(st->tail, st->query_n), c->query) &&
+           span_equal(span_of(st->tail + st->query_n + 3, c->oids.n), c->oids);
+}
+
+static struct intern_table statements = INTERN_TABLE(same_content, 1);
+
+size_t statement_bytes(const struct statement *st)
+{
+    return sizeof *st + st->tail_n;
+}
+
+static uint64_t hash_content(const struct content *c)
+{
+    uint64_t h = hash_bytes(c->query.p, c->query.n, intern_seed() ^ c->fingerprint);
+    return hash_bytes(c->oids.p, c->oids.n, h);
+}
+
+static struct statement *make_statement(const struct content *c, struct param_set *params)
+{
+    size_t tail_n = c->query.n + 3 + c->oids.n;
+    struct statement *st = xmalloc(sizeof *st + tail_n);
+    st->params = params_parse_state(params);
+    st->query_n = c->query.n;
+    st->tail_n = tail_n;
+    uint8_t *at = st->tail;
+    if (c->query.n)
+        memcpy(at, c->query.p, c->query.n);
+    at += c->query.n;
+    *at++ = 0;
+    *at++ = (uint8_t)(c->n_oids >> 8);
+    *at++ = (uint8_t)c->n_oids;
+    if (c->oids.n)
+        memcpy(at, c->oids.p, c->oids.n);
+    return st;
+}
+
+struct statement *statement_intern(struct span query, struct span oids, unsigned n_oids,
+                                   struct param_set *params)
+{
+    struct content c = {
+        .query = query, .oids = oids, .n_oids = n_oids, .fingerprint = params_fingerprint(params)};
+    uint64_t hash = hash_content(&c);
+    struct statement *st = (struct statement *)intern_find(&statements, hash, &c);
+    if (st)
+        return st;
+    struct statement *fresh = make_statement(&c, params);
+    st = (struct statement *)intern_add(&statements, &fresh->intern, hash, &c);
+    if (st != fresh) {
+        param_set_unref(&fresh->params);
+        free(fresh);
+        return st;
+    }
+    atomic_fetch_add_explicit(&bytes_total, statement_bytes(st), memory_order_relaxed);
+    atomic_fetch_add_explicit(&count_total, 1, memory_order_relaxed);
+    return st;
+}
+
+struct statement *statement_ref(struct statement *st)
+{
+    intern_ref(&st->intern);
+    return st;
+}
+
+void statement_unref(struct statement **stp)
+{
+    struct statement *st = *stp;
+    *stp = NULL;
+    if (!st || !intern_unref(&statements, &st->intern))
+        return;
+    atomic_fetch_sub_explicit(&bytes_total, statement_bytes(st), memory_order_relaxed);
+    atomic_fetch_sub_explicit(&count_total, 1, memory_order_relaxed);
+    param_set_unref(&st->params);
+    free(st);
+}
+
+uint64_t statement_id(const struct statement *st)
+{
+    return st->intern.id;
+}
+
+struct span statement_query(const struct statement *st)
+{
+    return span_of(st->tail, st->query_n);
+}
+
+struct param_set *statement_params(const struct statement *st)
+{
+    return st->params;
+}
+
+size_t statement_bytes_total(void)
+{
+    return atomic_load_explicit(&bytes_total, memory_order_relaxed);
+}
+
+size_t statement_count_total(void)
+{
+    return atomic_load_explicit(&count_total, memory_order_relaxed);
+}
+
+const char *statement_server_name(uint64_t id, char out[STATEMENT_NAME])
+{
+    snprintf(out, STATEMENT_NAME, "PGBALLAST_%llu", (unsigned long long)id);
+    return out;
+}
+
+void statement_build_parse(struct buf *out, const struct statement *st)
+{
+    char name[STATEMENT_NAME];
+    size_t mark = writer_begin(out, FE_PARSE);
+    writer_cstr(out, span_str(statement_server_name(st->intern.id, name)));
+    writer_bytes(out, span_of(st->tail, st->tail_n));
+    writer_end(out, mark);
+}
+
+/* ---- provoked errors ------------------------------------------------------------------- */
+
+/* Ends the client's name inside the provoked one: what stands behind it in a message depends on the
+ * server's lc_messages. */
+#define PROVOKE_END "_TSALLABGP"
+
+/* The longest beginning of the name that fits and does not end inside a character of UTF-8: the
+ * server would complain about that instead. */
+static size_t cut_name(struct span name, size_t most)
+{
+    size_t n = name.n;
+    if (n > most) {
+        n = most;
+        while (n && (name.p[n] & 0xc0) == 0x80)
+            n--;
+    }
+    return n;
+}
+
+const char *statement_provoke_name(const char *prefix, struct span name,
+                                   char out[STATEMENT_PROVOKE_NAME])
+{
+    size_t around = strlen(prefix) + strlen(PROVOKE_END) + 1;
+    size_t n = cut_name(name, STATEMENT_PROVOKE_NAME - around);
+    snprintf(out, STATEMENT_PROVOKE_NAME, "%s%.*s" PROVOKE_END, prefix, (int)n,
+             (const char *)name.p);
+    return out;
+}
+
+static const uint8_t *find(struct span in, const char *word)
+{
+    return in.n ? memmem(in.p, in.n, word, strlen(word)) : NULL;
+}
+
+/* The client's name in a message about `prefix`; false if it is not about that. */
+static bool provoked_name(struct span message, const char *prefix, struct span *name_out)
+{
+    const uint8_t *at = find(message, prefix);
+    if (!at)
+        return false;
+    at += strlen(prefix);
+    struct span rest = span_of(at, (size_t)(message.p + message.n - at));
+    /* The client's own name may contain the same word: the last one is ours. */
+    const uint8_t *end = NULL;
+    for (const uint8_t *next = find(rest, PROVOKE_END); next;) {
+        end = next++;
+        next = find(span_of(next, (size_t)(message.p + message.n - next)), PROVOKE_END);
+    }
+    if (!end)
+        return false;
+    *name_out = span_of(at, (size_t)(end - at));
+    return true;
+}
+
+bool statement_reword_provoked(struct span message, struct error *err)
+{
+    struct span name;
+    if (provoked_name(message, STATEMENT_PROVOKE_UNDEFINED, &name))
+        error_set(err, SQLSTATE_UNDEFINED_STATEMENT, "prepared statement \"%.*s\" does not exist",
+                  (int)name.n, (const char *)name.p);
+    else if (provoked_name(message, STATEMENT_PROVOKE_DUPLICATE, &name))
+        error_set(err, SQLSTATE_DUPLICATE_STATEMENT, "prepared statement \"%.*s\" already exists",
+                  (int)name.n, (const char *)name.p);
+    else
+        return false;
+    return true;
+}

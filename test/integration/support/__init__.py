@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: PostgreSQL
+"""What the integration tests stand on: processes they start and clients they speak through."""

@@ -1,0 +1,150 @@
+# Unit tests: one program per module, listed here and run by `make check`.
+UNIT_TESTS =
+check_PROGRAMS += $(UNIT_TESTS)
+TESTS += $(UNIT_TESTS)
+UNIT_LDADD = $(PGB_LIBS) $(CMOCKA_LIBS)
+
+# Fuzz targets. For test/fuzz/fuzz_X.c, with seeds in test/fuzz/corpus/X/, two lines at the end:
+#     FUZZ_TARGETS += test/fuzz/fuzz_X
+#     test_fuzz_fuzz_X_LDFLAGS = $(FUZZ_LDFLAGS)
+# They have no main of their own: with --enable-fuzz libFuzzer gives it (dev/fuzz runs them), else
+# replay_main.c does and `make check` replays the corpus. LDADD is for programs that name no libraries
+# themselves, which only these don't.
+FUZZ_TARGETS =
+EXTRA_DIST += dev test/fuzz/corpus test/integration test/support
+if FUZZ
+FUZZ_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+noinst_PROGRAMS += $(FUZZ_TARGETS)
+else
+FUZZ_LDFLAGS = $(AM_LDFLAGS)
+FUZZ_MAIN = libreplay.a
+check_LIBRARIES += libreplay.a
+libreplay_a_SOURCES = test/fuzz/replay_main.c
+check_PROGRAMS += $(FUZZ_TARGETS)
+TESTS += $(FUZZ_TARGETS)
+endif
+LDADD = $(FUZZ_MAIN) $(PGB_LIBS)
+
+# auth
+UNIT_TESTS += test/unit/auth/test_base64
+test_unit_auth_test_base64_SOURCES = test/unit/auth/test_base64.c test/unit/auth/auth_fixture.h
+test_unit_auth_test_base64_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/auth/test_digest
+test_unit_auth_test_digest_SOURCES = test/unit/auth/test_digest.c test/unit/auth/auth_fixture.h
+test_unit_auth_test_digest_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/auth/test_keycache
+test_unit_auth_test_keycache_SOURCES = test/unit/auth/test_keycache.c test/unit/auth/auth_fixture.h
+test_unit_auth_test_keycache_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/auth/test_md5
+test_unit_auth_test_md5_SOURCES = test/unit/auth/test_md5.c test/unit/auth/auth_fixture.h
+test_unit_auth_test_md5_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/auth/test_saslprep
+test_unit_auth_test_saslprep_SOURCES = test/unit/auth/test_saslprep.c test/unit/auth/auth_fixture.h
+test_unit_auth_test_saslprep_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/auth/test_scram
+test_unit_auth_test_scram_SOURCES = test/unit/auth/test_scram.c test/unit/auth/auth_fixture.h
+test_unit_auth_test_scram_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/auth/test_scram_client
+test_unit_auth_test_scram_client_SOURCES = test/unit/auth/test_scram_client.c test/unit/auth/auth_fixture.h
+test_unit_auth_test_scram_client_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/auth/test_scram_exchange
+test_unit_auth_test_scram_exchange_SOURCES = test/unit/auth/test_scram_exchange.c test/unit/auth/auth_fixture.h
+test_unit_auth_test_scram_exchange_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/auth/test_scram_server
+test_unit_auth_test_scram_server_SOURCES = test/unit/auth/test_scram_server.c test/unit/auth/auth_fixture.h
+test_unit_auth_test_scram_server_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/auth/test_scram_text
+test_unit_auth_test_scram_text_SOURCES = test/unit/auth/test_scram_text.c test/unit/auth/auth_fixture.h
+test_unit_auth_test_scram_text_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/auth/test_secret
+test_unit_auth_test_secret_SOURCES = test/unit/auth/test_secret.c test/unit/auth/auth_fixture.h
+test_unit_auth_test_secret_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/auth/test_userlist
+test_unit_auth_test_userlist_SOURCES = test/unit/auth/test_userlist.c test/unit/auth/auth_fixture.h
+test_unit_auth_test_userlist_LDADD = $(UNIT_LDADD)
+FUZZ_TARGETS += test/fuzz/fuzz_scram_client
+test_fuzz_fuzz_scram_client_LDFLAGS = $(FUZZ_LDFLAGS)
+FUZZ_TARGETS += test/fuzz/fuzz_scram_server
+test_fuzz_fuzz_scram_server_LDFLAGS = $(FUZZ_LDFLAGS)
+FUZZ_TARGETS += test/fuzz/fuzz_secret
+test_fuzz_fuzz_secret_LDFLAGS = $(FUZZ_LDFLAGS)
+FUZZ_TARGETS += test/fuzz/fuzz_userlist
+test_fuzz_fuzz_userlist_LDFLAGS = $(FUZZ_LDFLAGS)
+
+# proto
+UNIT_TESTS += test/unit/proto/test_backend
+test_unit_proto_test_backend_SOURCES = test/unit/proto/test_backend.c test/unit/proto/proto_fixture.h
+test_unit_proto_test_backend_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/proto/test_frame
+test_unit_proto_test_frame_SOURCES = test/unit/proto/test_frame.c test/unit/proto/proto_fixture.h
+test_unit_proto_test_frame_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/proto/test_frontend
+test_unit_proto_test_frontend_SOURCES = test/unit/proto/test_frontend.c test/unit/proto/proto_fixture.h
+test_unit_proto_test_frontend_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/proto/test_message
+test_unit_proto_test_message_SOURCES = test/unit/proto/test_message.c test/unit/proto/proto_fixture.h
+test_unit_proto_test_message_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/proto/test_reader
+test_unit_proto_test_reader_SOURCES = test/unit/proto/test_reader.c test/unit/proto/proto_fixture.h
+test_unit_proto_test_reader_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/proto/test_report
+test_unit_proto_test_report_SOURCES = test/unit/proto/test_report.c test/unit/proto/proto_fixture.h
+test_unit_proto_test_report_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/proto/test_startup
+test_unit_proto_test_startup_SOURCES = test/unit/proto/test_startup.c test/unit/proto/proto_fixture.h
+test_unit_proto_test_startup_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/proto/test_startup_options
+test_unit_proto_test_startup_options_SOURCES = test/unit/proto/test_startup_options.c test/unit/proto/proto_fixture.h
+test_unit_proto_test_startup_options_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/proto/test_writer
+test_unit_proto_test_writer_SOURCES = test/unit/proto/test_writer.c test/unit/proto/proto_fixture.h
+test_unit_proto_test_writer_LDADD = $(UNIT_LDADD)
+FUZZ_TARGETS += test/fuzz/fuzz_backend
+test_fuzz_fuzz_backend_LDFLAGS = $(FUZZ_LDFLAGS)
+FUZZ_TARGETS += test/fuzz/fuzz_frame
+test_fuzz_fuzz_frame_LDFLAGS = $(FUZZ_LDFLAGS)
+FUZZ_TARGETS += test/fuzz/fuzz_frontend
+test_fuzz_fuzz_frontend_LDFLAGS = $(FUZZ_LDFLAGS)
+FUZZ_TARGETS += test/fuzz/fuzz_startup
+test_fuzz_fuzz_startup_LDFLAGS = $(FUZZ_LDFLAGS)
+
+UNIT_TESTS += \
+	test/unit/conf/test_conf_env \
+	test/unit/conf/test_conf_ini \
+	test/unit/conf/test_conf_load \
+	test/unit/conf/test_conf_pairs \
+	test/unit/conf/test_conf_url \
+	test/unit/conf/test_config \
+	test/unit/conf/test_effective \
+	test/unit/conf/test_setting \
+	test/unit/conf/test_url_profile \
+	test/unit/conf/test_validate \
+	test/unit/conf/test_value
+test_unit_conf_test_conf_env_SOURCES = test/unit/conf/test_conf_env.c test/unit/conf/findings.h
+test_unit_conf_test_conf_env_LDADD = $(UNIT_LDADD)
+test_unit_conf_test_conf_ini_SOURCES = test/unit/conf/test_conf_ini.c
+test_unit_conf_test_conf_ini_LDADD = $(UNIT_LDADD)
+test_unit_conf_test_conf_load_SOURCES = test/unit/conf/test_conf_load.c
+test_unit_conf_test_conf_load_LDADD = $(UNIT_LDADD)
+test_unit_conf_test_conf_pairs_SOURCES = test/unit/conf/test_conf_pairs.c
+test_unit_conf_test_conf_pairs_LDADD = $(UNIT_LDADD)
+test_unit_conf_test_conf_url_SOURCES = test/unit/conf/test_conf_url.c
+test_unit_conf_test_conf_url_LDADD = $(UNIT_LDADD)
+test_unit_conf_test_config_SOURCES = test/unit/conf/test_config.c
+test_unit_conf_test_config_LDADD = $(UNIT_LDADD)
+test_unit_conf_test_effective_SOURCES = test/unit/conf/test_effective.c
+test_unit_conf_test_effective_LDADD = $(UNIT_LDADD)
+test_unit_conf_test_setting_SOURCES = test/unit/conf/test_setting.c
+test_unit_conf_test_setting_LDADD = $(UNIT_LDADD)
+test_unit_conf_test_url_profile_SOURCES = test/unit/conf/test_url_profile.c
+test_unit_conf_test_url_profile_LDADD = $(UNIT_LDADD)
+test_unit_conf_test_validate_SOURCES = test/unit/conf/test_validate.c
+test_unit_conf_test_validate_LDADD = $(UNIT_LDADD)
+test_unit_conf_test_value_SOURCES = test/unit/conf/test_value.c
+test_unit_conf_test_value_LDADD = $(UNIT_LDADD)
+
+FUZZ_TARGETS += test/fuzz/fuzz_env test/fuzz/fuzz_ini test/fuzz/fuzz_url
+test_fuzz_fuzz_env_LDFLAGS = $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_ini_LDFLAGS = $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_url_LDFLAGS = $(FUZZ_LDFLAGS)
+EXTRA_DIST += etc/pgballast.ini
