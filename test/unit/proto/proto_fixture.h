@@ -40,7 +40,7 @@ static inline void assert_same_bytes(struct span got, struct span want)
 /* The body of the one message that *b holds. */
 static inline struct span body_of(const struct buf *b, uint8_t type)
 {
-    struct frame f;
+    struct frame f = {0};
     assert_int_equal(frame_next(buf_span(b), &f), FRAME_OK);
     assert_int_equal(f.type, type);
     assert_true(f.whole);

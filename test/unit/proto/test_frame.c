@@ -26,7 +26,7 @@ static void test_frame_judges_the_length_word(void **state)
         {"Q\xff\xff\xff\xff", 5, FRAME_BAD},
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
-        struct frame f;
+        struct frame f = {0};
         uint8_t *copy = guard_copy(rows[i].bytes, rows[i].n);
         if (frame_next(span_of(copy, rows[i].n), &f) != rows[i].result)
             fail_msg("row %zu", i);
@@ -39,7 +39,7 @@ static void test_frame_tells_how_much_of_the_body_is_there(void **state)
     (void)state;
     static const char two[] = "C\0\0\0\x0cSELECT \0Z\0\0\0\5I";
     for (size_t n = 0; n <= sizeof two - 1; n++) {
-        struct frame f;
+        struct frame f = {0};
         uint8_t *copy = guard_copy(two, n);
         enum frame_result got = frame_next(span_of(copy, n), &f);
         assert_int_equal(got, n < FRAME_HEADER ? FRAME_MORE : FRAME_OK);
@@ -88,7 +88,7 @@ static void test_frame_skips_whole_rows_of_one_type_only(void **state)
 static size_t skip_slowly(struct span in)
 {
     size_t at = 0;
-    struct frame f;
+    struct frame f = {0};
     while (frame_next(span_of(in.p + at, in.n - at), &f) == FRAME_OK && f.whole &&
            (f.type == BE_DATA_ROW || f.type == BE_COPY_DATA) && f.type == in.p[0])
         at += f.total;

@@ -364,7 +364,7 @@ static void *dial_and_fail(void *arg)
     struct crowd *c = arg;
     uint64_t seed = (uint64_t)(uintptr_t)&seed | 1;
     for (int i = 0; i < ROUNDS; i++) {
-        uint64_t now = c->now += 10 * US_PER_MS;
+        uint64_t now = atomic_fetch_add(&c->now, 10 * US_PER_MS);
         if (ask(c->t, now) != TARGET_GO)
             continue;
         unsigned others = c->dialing++;
