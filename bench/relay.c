@@ -84,8 +84,10 @@ static void accept_all(struct relay *r)
 
     while ((fd = accept_local(r->listener)) >= 0) {
         struct pair *p = calloc(1, sizeof(*p));
+        if (p == NULL)
+            die("out of memory");
         int server = connect_local(r->server_port);
-        if (p == NULL || server < 0)
+        if (server < 0)
             die("cannot connect to port %u: %s", r->server_port, strerror(errno));
         conn_init(&p->client.conn, fd);
         conn_init(&p->server.conn, server);

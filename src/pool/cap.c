@@ -337,8 +337,7 @@ void caps_leave(struct cap *const caps[POOL_CAPS], struct cap_seat seats[POOL_CA
     }
 }
 
-static enum cap_verdict pass_on_locked(struct cap_shared *sh, const struct cap_seat *own,
-                                       uint64_t oldest_us)
+static enum cap_verdict pass_on_locked(struct cap_shared *sh, uint64_t oldest_us)
 {
     const struct cap_seat *first = TAILQ_FIRST(&sh->starving);
 
@@ -346,9 +345,11 @@ static enum cap_verdict pass_on_locked(struct cap_shared *sh, const struct cap_s
         sh->leaving++;
         return CAP_OVER;
     }
-    /* A free place is about to be offered to it: no server has to go. */
-    if (first == NULL || first == own || (uint64_t)sh->used + sh->called < sh->max)
+    /* Free places are about to be offered to those who starve: are there too few? */
+    if (first == NULL || (uint64_t)sh->used + sh->called + sh->n_starving <= sh->max)
         return CAP_STAY;
+
+    /* This pool's own seat, if it has one, is as old as its oldest waiter. */
     uint64_t other_us = pool_oldest_us(first->pool);
     if (other_us == 0 || (oldest_us != 0 && other_us + CAP_PATIENCE_US > oldest_us))
         return CAP_STAY;
@@ -356,8 +357,7 @@ static enum cap_verdict pass_on_locked(struct cap_shared *sh, const struct cap_s
     return CAP_PASS_ON;
 }
 
-enum cap_verdict caps_pass_on(struct cap *const caps[POOL_CAPS],
-                              const struct cap_seat seats[POOL_CAPS], uint64_t oldest_us,
+enum cap_verdict caps_pass_on(struct cap *const caps[POOL_CAPS], uint64_t oldest_us,
                               uint8_t *leaving_out)
 {
     for (int i = 0; i < POOL_CAPS; i++) {
@@ -365,7 +365,7 @@ enum cap_verdict caps_pass_on(struct cap *const caps[POOL_CAPS],
 
         if (caps[i] == NULL || !atomic_load_explicit(&caps[i]->pressed, memory_order_relaxed))
             continue;
-        verdict = pass_on_locked(cap_lock(caps[i]), &seats[i], oldest_us);
+        verdict = pass_on_locked(cap_lock(caps[i]), oldest_us);
         cap_unlock(caps[i]);
         if (verdict == CAP_OVER)
             *leaving_out |= (uint8_t)(1u << i);

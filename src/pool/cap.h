@@ -98,8 +98,7 @@ enum cap_verdict { CAP_STAY, CAP_OVER, CAP_PASS_ON };
 /* A server of this pool is free: must it go for the caps' sake? OVER: a cap was lowered,
  * *leaving_out gets its bit. PASS_ON: another pool starves, and this one has no waiter (oldest_us
  * 0) or only younger ones; that pool's seat is COMING now. One server is asked for each place. */
-enum cap_verdict caps_pass_on(struct cap *const caps[POOL_CAPS],
-                              const struct cap_seat seats[POOL_CAPS], uint64_t oldest_us,
+enum cap_verdict caps_pass_on(struct cap *const caps[POOL_CAPS], uint64_t oldest_us,
                               uint8_t *leaving_out);
 /* An idle server is being closed for whoever starves longest: that seat is COMING now. */
 void cap_promise(struct cap *cap);

@@ -277,8 +277,7 @@ struct pool_dial_answer {
  * pool_reserve_min. Call it when a decision or a result says so, and about once a second for a pool
  * with waiters: the reserve and the growth after pool_shrink come with time. One call is one
  * server: repeat until it says false. On CAP_FULL the pool joins the cap's queue of starving pools
- * and will be named by pool_next_hungry. True if RESERVED.
- */
+ * and will be named by pool_next_hungry. True if RESERVED. */
 bool pool_reserve_dial(struct pool *p, uint64_t now_us, struct pool_dial_answer *out);
 /* The same to reach min_pool_size. Never starves and never evicts: nobody waits for it. */
 bool pool_reserve_min(struct pool *p, uint64_t now_us, struct pool_dial_answer *out);
@@ -291,6 +290,9 @@ bool pool_unreserve_dial(struct pool *p, uint64_t now_us);
  * Returns a reference, NULL when there is none; to be called until then after pool_closed,
  * pool_unreserve_dial and a pool_reserve_dial that ended in anything but RESERVED. */
 struct pool *pool_next_hungry(struct pool *p);
+/* For a pool that was named and cannot even ask now (its target is failing): gives its turn up, so
+ * that no place is kept for it. Then call pool_next_hungry. */
+void pool_decline(struct pool *p);
 
 /* The server refused a log-in with 53300: the pool makes do with what it has now (at least one),
  * and tries one more each POOL_GROW_US. Existing servers stay. */

@@ -244,6 +244,13 @@ struct pool *pool_next_hungry(struct pool *p)
     return hungry;
 }
 
+void pool_decline(struct pool *p)
+{
+    pool_lock(p);
+    pool_stop_starving(p);
+    pool_unlock(p);
+}
+
 void pool_shrink(struct pool *p, uint64_t now_us)
 {
     struct pool_shared *sh = pool_lock(p);

@@ -318,7 +318,7 @@ static enum pool_close_reason must_close(struct pool *p, struct pool_server *s, 
         return POOL_CLOSE_TOO_MANY;
     if (pool_lifetime_over(sh, s, now_us))
         return POOL_CLOSE_LIFETIME;
-    switch (caps_pass_on(p->caps, p->seats, oldest_us, &s->leaving)) {
+    switch (caps_pass_on(p->caps, oldest_us, &s->leaving)) {
     case CAP_STAY:
         break;
     case CAP_OVER:

@@ -16,7 +16,7 @@ struct row {
     struct cap *user_cap;
     char *key;
     size_t key_len;
-    bool unused; /* nobody held the pool when it was last looked at */
+    bool unused;           /* nobody held the pool when it was last looked at */
     struct row *next_dead; /* while being reaped */
     UT_hash_handle hh;
 };

@@ -106,6 +106,8 @@ static void place_free(void *owner)
 {
     struct place *p = owner;
     forget_parsed(p);
+    limits_release(p->limits, &p->caps[0]);
+    limits_release(p->limits, &p->caps[1]);
     param_set_unref(&p->shared.base);
     buf_reset(&p->shared.reports);
     param_accepted_free(&p->accepted);
@@ -185,6 +187,7 @@ struct pool *places_find(struct places *places, struct setup *setup,
     fill_entry(&entry, setup_config(setup), login);
     struct place *p = place_new(places, setup, login, database, pool_user);
     struct limits *limits = registry_limits(places->registry);
+    p->limits = limits;
     p->caps[0] = limits_get(limits, POOL_CAP_DATABASE, database, &entry.database_cap);
     p->caps[1] = limits_get(limits, POOL_CAP_USER, pool_user, &entry.user_cap);
     entry.owner = p;

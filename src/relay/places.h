@@ -16,6 +16,7 @@
 #include "upstream/target.h"
 
 struct dialer_options;
+struct limits;
 struct parsed;
 struct places;
 struct pool;
@@ -36,7 +37,8 @@ struct place {
     struct param_accepted *accepted;
     struct target **targets; /* one per host of db; borrowed from places */
     size_t n_targets;
-    struct cap *caps[2]; /* database and user, for client limits */
+    struct limits *limits;
+    struct cap *caps[2]; /* counted; database and user, for client limits */
 
     _Atomic unsigned host_at; /* which host is tried next */
 

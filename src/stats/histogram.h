@@ -3,7 +3,7 @@
  *
  * Unit: microseconds, 1 us to 1 h; what is shorter counts as 1 us, what is longer as 1 h. Every
  * power of two is cut into 16 buckets of equal width, and a percentile is the middle of its bucket:
- * at most 1/32 (3.2 %) away from the true value. Values below 32 us are exact.
+ * at most 1/32 (3.1 %) away from the true value. Values below 32 us are exact.
  *
  * The buckets are the same everywhere, so histograms of workers, pools and periods are added bucket
  * by bucket and the percentile is read from the sum. (Averaging percentiles, or guessing them from
@@ -47,8 +47,8 @@ uint64_t histogram_bucket_high_us(size_t bucket);
 /* Writer's thread only. */
 void histogram_note(struct histogram *h, uint64_t us);
 
-/* Any thread: adds what was noted so far. Values noted meanwhile are seen or not, never in part of
- * `buckets` and `count`, which always agree; sum_us may be a few values ahead or behind. */
+/* Any thread: adds what was noted so far. `count` is always the total of `buckets`; sum_us may be
+ * some values ahead of them or behind. */
 void histogram_add(struct histogram_sum *sum, const struct histogram *h);
 /* Adds one reader's sum to another's. */
 void histogram_merge(struct histogram_sum *into, const struct histogram_sum *from);

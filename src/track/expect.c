@@ -12,7 +12,7 @@ void expect_init(struct expect_queue *q)
     q->ring = NULL;
     q->cap = EXPECT_INLINE;
     q->head = q->count = 0;
-    q->skipping = q->copy_in = q->copying = q->begun = false;
+    q->skipping = q->copy_in = q->copying = q->begun = q->stays_unsure = false;
     q->unsure = 0;
 }
 
@@ -57,8 +57,10 @@ bool expect_push_serial(struct expect_queue *q, enum expect_kind kind, enum expe
                         uint64_t arg, uint32_t serial)
 {
     if (q->skipping) {
-        if (kind != EXPECT_SYNC)
+        if (kind != EXPECT_SYNC) {
+            q->stays_unsure |= q->unsure && kind != EXPECT_COPY_END;
             return false;
+        }
         q->skipping = false;
     }
     if (q->count == q->cap)
@@ -133,10 +135,16 @@ static struct expect_result answered(struct expect_queue *q, bool popped)
     return r;
 }
 
-/* A message that only an entry younger than the failed COPY can have brought. */
+/* An answer has come that only an entry younger than the failed COPY can have brought. */
+static void make_sure(struct expect_queue *q)
+{
+    if (!q->stays_unsure)
+        q->unsure = 0;
+}
+
 static struct expect_result answered_surely(struct expect_queue *q, bool popped)
 {
-    q->unsure = 0;
+    make_sure(q);
     return answered(q, popped);
 }
 
@@ -161,9 +169,9 @@ static struct expect_result error_answer(struct expect_queue *q)
     struct expect_result r = {.entry = *expect_at(q, 0)};
     r.verdict = verdict_of(&r.entry);
     if (r.entry.kind != EXPECT_SYNC)
-        q->unsure = 0;
+        make_sure(q);
     if (q->copy_in)
-        q->unsure = copy_ends(q);
+        q->unsure += copy_ends(q);
     q->copying = false;
     q->begun = true;
     if (!ends_with_ready(&r.entry)) {
@@ -184,7 +192,8 @@ static struct expect_result ready_answer(struct expect_queue *q)
         return answered(q, true);
     if (q->unsure == 0)
         return (struct expect_result){.verdict = EXPECT_VIOLATION};
-    q->unsure--;
+    if (!q->stays_unsure)
+        q->unsure--;
     q->skipping = false;
     return (struct expect_result){
         .verdict = EXPECT_FORWARD,
@@ -273,6 +282,7 @@ bool expect_drop_group(struct expect_queue *q, struct expect *out)
         q->skipping = false;
         return false;
     }
+    q->stays_unsure |= q->unsure > 0;
     *out = *front;
     pop(q);
     return true;

@@ -73,11 +73,12 @@ struct expect_queue {
     uint32_t cap;        /* power of two */
     uint32_t head;
     uint32_t count;
-    uint32_t unsure; /* Syncs that a failed COPY may or may not have read */
-    bool skipping;   /* an extended-query error came and its Sync has not been sent yet */
-    bool copy_in;    /* the front entry is in COPY FROM STDIN */
-    bool copying;    /* ... in a COPY of any direction */
-    bool begun;      /* the front entry has had a part of its answer */
+    uint32_t unsure;   /* Syncs that a failed COPY may or may not have read */
+    bool stays_unsure; /* ... and what was skipped behind one may have been run after all */
+    bool skipping;     /* an extended-query error came and its Sync has not been sent yet */
+    bool copy_in;      /* the front entry is in COPY FROM STDIN */
+    bool copying;      /* ... in a COPY of any direction */
+    bool begun;        /* the front entry has had a part of its answer */
     struct expect first[EXPECT_INLINE];
 };
 

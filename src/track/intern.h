@@ -29,12 +29,14 @@ struct intern {
     _Atomic uint32_t refs;
 };
 
+LIST_HEAD(intern_bucket, intern);
+
 struct intern_table {
     struct mutex lock;
     uint64_t last_id;
     /* Does the member have the content that `probe` describes? Hashes are equal already. */
     bool (*equal)(const struct intern *member, const void *probe);
-    LIST_HEAD(, intern) buckets[INTERN_BUCKETS];
+    struct intern_bucket buckets[INTERN_BUCKETS];
 };
 
 /* Ids up to first_id - 1 are left to objects that are not made by intern_add. */

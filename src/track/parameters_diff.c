@@ -79,8 +79,9 @@ static void take_identities(const struct diff *d)
 static void step(const struct diff *d, const struct param *w, const struct param *h)
 {
     struct span a, b;
-    struct span name = w ? param_name_of(d->want, w) : param_name_of(d->have, h);
-    if ((w ? w : h)->traits & (PARAM_IDENTITY | PARAM_READ_ONLY))
+    const struct param *either = w ? w : h;
+    struct span name = param_name_of(w ? d->want : d->have, either);
+    if (either->traits & (PARAM_IDENTITY | PARAM_READ_ONLY))
         return;
     const struct span *want = w ? value_in(d->want, w, &a) : lookup(d->base, name, &a);
     if (differ(want, value_in(d->have, h, &b)))

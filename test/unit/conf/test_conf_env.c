@@ -166,71 +166,72 @@ static void test_env_secret_comes_from_the_variable_or_its_file(void **state)
 }
 
 /* What the variables make of a setting. */
+static const struct {
+    enum config_profile profile;
+    const char *var;
+    const char *setting, *value, *origin; /* value NULL: still the default */
+    const char *findings;
+} name_cases[] = {
+    {CONFIG_URL, "DB_POOL_MIN=2", "min_pool_size", "2", "environment DB_POOL_MIN", ""},
+    {CONFIG_URL, "DB_POOL_MAX=50", "default_pool_size", "50", "environment DB_POOL_MAX", ""},
+    {CONFIG_URL, "DB_POOL_MAX=50", "max_server_connections", "50", "environment DB_POOL_MAX", ""},
+    {CONFIG_URL, "DB_POOL_RECYCLE=1800", "server_lifetime", "1800", "environment DB_POOL_RECYCLE",
+     ""},
+    {CONFIG_URL, "DB_POOL_RECYCLE=-1", "server_lifetime", "1000000000",
+     "environment DB_POOL_RECYCLE", ""},
+    {CONFIG_URL, "DB_CONNECT_TIMEOUT=5", "server_connect_timeout", "5",
+     "environment DB_CONNECT_TIMEOUT", ""},
+    {CONFIG_URL, "DB_QUERY_TIMEOUT=500ms", "query_timeout", "0.5", "environment DB_QUERY_TIMEOUT",
+     ""},
+    {CONFIG_URL, "DB_POOL_MAX=", "default_pool_size", NULL, NULL, ""},
+    {CONFIG_INI, "DB_POOL_MAX=50", "default_pool_size", NULL, NULL, ""},
+    {CONFIG_URL, "DB_POOL_MAX=lots", "default_pool_size", NULL, NULL,
+     "error environment DB_POOL_MAX: DB_POOL_MAX: invalid value for \"default_pool_size\": "
+     "\"lots\" is not a whole number\n"},
+    {CONFIG_URL, "API_PORT=8080", "http_port", "8080", "environment API_PORT", ""},
+    {CONFIG_URL, "API_PORT=1023", "http_port", NULL, NULL,
+     "error environment API_PORT: API_PORT must be a port from 1024 to 65535, not \"1023\"\n"},
+    {CONFIG_URL, "API_PORT=65536", "http_port", NULL, NULL,
+     "error environment API_PORT: API_PORT must be a port from 1024 to 65535, not \"65536\"\n"},
+    {CONFIG_URL, "API_PORT=http", "http_port", NULL, NULL,
+     "error environment API_PORT: API_PORT must be a port from 1024 to 65535, not \"http\"\n"},
+    {CONFIG_URL, "API_PORT=1024", "http_port", "1024", "environment API_PORT", ""},
+    {CONFIG_URL, "API_PORT=65535", "http_port", "65535", "environment API_PORT", ""},
+    {CONFIG_URL, "DEBUG=true", "log_statements", "1", "environment DEBUG", ""},
+    {CONFIG_URL, "DEBUG=0", "log_statements", NULL, NULL, ""},
+    {CONFIG_URL, "DEBUG=express:*", "log_statements", NULL, NULL, ""},
+    {CONFIG_INI, "PGBALLAST_POOL_MODE=statement", "pool_mode", "statement",
+     "environment PGBALLAST_POOL_MODE", ""},
+    {CONFIG_INI, "PGBALLAST_LISTEN_ADDR=", "listen_addr", "", "environment PGBALLAST_LISTEN_ADDR",
+     ""},
+    {CONFIG_INI, "PGBALLAST_POOL_MODE=x", "pool_mode", NULL, NULL,
+     "error environment PGBALLAST_POOL_MODE: PGBALLAST_POOL_MODE: invalid value for "
+     "\"pool_mode\": \"x\" is none of: session, transaction, statement\n"},
+    {CONFIG_INI, "PGBALLAST_COLOUR=x", "pool_mode", NULL, NULL,
+     "warning environment PGBALLAST_COLOUR: PGBALLAST_COLOUR is ignored: there is no such "
+     "setting\n"},
+    {CONFIG_INI, "PGBALLAST_PORT_6432_TCP=tcp://10.0.0.1:6432", "pool_mode", NULL, NULL, ""},
+    {CONFIG_INI, "PGBALLAST_SERVICE_HOST=10.0.0.1", "pool_mode", NULL, NULL, ""},
+};
+
 static void test_env_names_set_settings(void **state)
 {
-    static const struct {
-        enum config_profile profile;
-        const char *var;
-        const char *setting, *value, *origin; /* value NULL: still the default */
-        const char *findings;
-    } cases[] = {
-        {CONFIG_URL, "DB_POOL_MIN=2", "min_pool_size", "2", "environment DB_POOL_MIN", ""},
-        {CONFIG_URL, "DB_POOL_MAX=50", "default_pool_size", "50", "environment DB_POOL_MAX", ""},
-        {CONFIG_URL, "DB_POOL_MAX=50", "max_server_connections", "50", "environment DB_POOL_MAX",
-         ""},
-        {CONFIG_URL, "DB_POOL_RECYCLE=1800", "server_lifetime", "1800",
-         "environment DB_POOL_RECYCLE", ""},
-        {CONFIG_URL, "DB_POOL_RECYCLE=-1", "server_lifetime", "1000000000",
-         "environment DB_POOL_RECYCLE", ""},
-        {CONFIG_URL, "DB_CONNECT_TIMEOUT=5", "server_connect_timeout", "5",
-         "environment DB_CONNECT_TIMEOUT", ""},
-        {CONFIG_URL, "DB_QUERY_TIMEOUT=500ms", "query_timeout", "0.5",
-         "environment DB_QUERY_TIMEOUT", ""},
-        {CONFIG_URL, "DB_POOL_MAX=", "default_pool_size", NULL, NULL, ""},
-        {CONFIG_INI, "DB_POOL_MAX=50", "default_pool_size", NULL, NULL, ""},
-        {CONFIG_URL, "DB_POOL_MAX=lots", "default_pool_size", NULL, NULL,
-         "error environment DB_POOL_MAX: DB_POOL_MAX: invalid value for \"default_pool_size\": "
-         "\"lots\" is not a whole number\n"},
-        {CONFIG_URL, "API_PORT=8080", "http_port", "8080", "environment API_PORT", ""},
-        {CONFIG_URL, "API_PORT=1023", "http_port", NULL, NULL,
-         "error environment API_PORT: API_PORT must be a port from 1024 to 65535, not \"1023\"\n"},
-        {CONFIG_URL, "API_PORT=65536", "http_port", NULL, NULL,
-         "error environment API_PORT: API_PORT must be a port from 1024 to 65535, not \"65536\"\n"},
-        {CONFIG_URL, "API_PORT=http", "http_port", NULL, NULL,
-         "error environment API_PORT: API_PORT must be a port from 1024 to 65535, not \"http\"\n"},
-        {CONFIG_URL, "API_PORT=1024", "http_port", "1024", "environment API_PORT", ""},
-        {CONFIG_URL, "API_PORT=65535", "http_port", "65535", "environment API_PORT", ""},
-        {CONFIG_URL, "DEBUG=true", "log_statements", "1", "environment DEBUG", ""},
-        {CONFIG_URL, "DEBUG=0", "log_statements", NULL, NULL, ""},
-        {CONFIG_URL, "DEBUG=express:*", "log_statements", NULL, NULL, ""},
-        {CONFIG_INI, "PGBALLAST_POOL_MODE=statement", "pool_mode", "statement",
-         "environment PGBALLAST_POOL_MODE", ""},
-        {CONFIG_INI, "PGBALLAST_LISTEN_ADDR=", "listen_addr", "",
-         "environment PGBALLAST_LISTEN_ADDR", ""},
-        {CONFIG_INI, "PGBALLAST_POOL_MODE=x", "pool_mode", NULL, NULL,
-         "error environment PGBALLAST_POOL_MODE: PGBALLAST_POOL_MODE: invalid value for "
-         "\"pool_mode\": \"x\" is none of: session, transaction, statement\n"},
-        {CONFIG_INI, "PGBALLAST_COLOUR=x", "pool_mode", NULL, NULL,
-         "warning environment PGBALLAST_COLOUR: PGBALLAST_COLOUR is ignored: there is no such "
-         "setting\n"},
-        {CONFIG_INI, "PGBALLAST_PORT_6432_TCP=tcp://10.0.0.1:6432", "pool_mode", NULL, NULL, ""},
-        {CONFIG_INI, "PGBALLAST_SERVICE_HOST=10.0.0.1", "pool_mode", NULL, NULL, ""},
-    };
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const char *const vars[] = {cases[i].var, NULL};
+    for (size_t i = 0; i < sizeof name_cases / sizeof name_cases[0]; i++) {
+        const char *const vars[] = {name_cases[i].var, NULL};
         struct conf_env *env = conf_env_new(vars);
-        struct config *cfg = config_new(cases[i].profile);
-        const struct setting *s = setting_find(span_str(cases[i].setting));
+        struct config *cfg = config_new(name_cases[i].profile);
+        const struct setting *s = setting_find(span_str(name_cases[i].setting));
         struct config_row row;
         struct findings f;
         findings_init(&f);
         bool ok = conf_env_apply(env, cfg, &f.sink);
-        assert_string_equal(findings_text(&f), cases[i].findings);
+        assert_string_equal(findings_text(&f), name_cases[i].findings);
         assert_int_equal(ok, f.sink.n_errors == 0);
         config_row(cfg, setting_id_of(s), &row);
-        assert_string_equal(row.origin, cases[i].origin ? cases[i].origin : "default");
-        assert_string_equal(row.value, cases[i].value ? cases[i].value : row.default_value);
+        assert_string_equal(row.origin, name_cases[i].origin ? name_cases[i].origin : "default");
+        assert_string_equal(row.value,
+                            name_cases[i].value ? name_cases[i].value : row.default_value);
         free(row.value);
         findings_fini(&f);
         config_free(&cfg);

@@ -93,63 +93,62 @@ static void test_url_without_a_database_means_that_of_the_user(void **state)
 }
 
 /* URL, setting of the command line, variable -> mode and root certificate, or the refusal. */
+static const struct {
+    const char *url, *setting, *var;
+    int mode;
+    const char *root;  /* "-": inherited */
+    const char *finds; /* part of the findings; NULL: none at all */
+} sslmode_cases[] = {
+    {"postgresql://u:p@h", NULL, NULL, SSLMODE_REQUIRE, "-", NULL},
+    {"postgresql://u:p@h?sslmode=disable", NULL, NULL, SSLMODE_DISABLE, "-", NULL},
+    {"postgresql://u:p@h?sslmode=verify-ca", NULL, NULL, SSLMODE_VERIFY_CA, "-", NULL},
+    {"postgresql://u:p@h", NULL, "PGSSLMODE=prefer", SSLMODE_PREFER, "-", NULL},
+    {"postgresql://u:p@h?sslmode=require", NULL, "PGSSLMODE=prefer", SSLMODE_REQUIRE, "-", NULL},
+    {"postgresql://u:p@h?sslrootcert=/ca", NULL, NULL, SSLMODE_VERIFY_CA, "/ca", NULL},
+    {"postgresql://u:p@h?sslrootcert=/ca&sslmode=verify-full", NULL, NULL, SSLMODE_VERIFY_FULL,
+     "/ca", NULL},
+    {"postgresql://u:p@h?sslrootcert=/ca", "server_tls_ca_file=/mine", NULL, SSLMODE_VERIFY_CA, "-",
+     NULL},
+    {"postgresql://u:p@h?sslrootcert=system", NULL, NULL, SSLMODE_VERIFY_FULL, "", NULL},
+    {"postgresql://u:p@h?sslrootcert=system&sslmode=require", NULL, NULL, -1, NULL,
+     "error url: sslrootcert=system needs sslmode=verify-full"},
+    {"postgresql://u:p@h?sslmode=disable", "server_tls_sslmode=require", NULL, SSLMODE_REQUIRE, "-",
+     NULL},
+    {"postgresql://u:p@h?sslmode=strong", NULL, NULL, -1, NULL,
+     "error url: sslmode must be one of: disable, allow, prefer, require, verify-ca, "
+     "verify-full"},
+    {"postgresql://u:p@" NEON "/d?sslmode=require", NULL, NULL, SSLMODE_VERIFY_FULL, "-",
+     "note url: sslmode=require is served as verify-full"},
+    {"postgresql://u:p@" NEON "/d", NULL, NULL, SSLMODE_VERIFY_FULL, "-",
+     "note url: sslmode=require is served as verify-full"},
+    {"postgresql://u:p@" NEON "/d?sslmode=verify-ca", NULL, NULL, SSLMODE_VERIFY_CA, "-", NULL},
+    {"postgresql://u:p@" NEON "/d", "server_tls_sslmode=require", NULL, SSLMODE_REQUIRE, "-", NULL},
+    {"postgresql://u:p@" NEON "/d?sslmode=prefer", NULL, NULL, -1, NULL,
+     "error url: sslmode is weaker than \"require\", which Neon refuses"},
+    {"postgresql://u:p@" NEON "/d", "server_tls_sslmode=disable", NULL, -1, NULL,
+     "error url: sslmode is weaker than \"require\", which Neon refuses"},
+    {"postgresql://u:p@EP-X.NEON.TECH./d?sslmode=allow", NULL, NULL, -1, NULL,
+     "which Neon refuses"},
+    {"postgresql://u:p@neon.tech.example.com/d?sslmode=allow", NULL, NULL, SSLMODE_ALLOW, "-",
+     NULL},
+    {"postgresql://u:p@h,ep-x.neon.tech/d?sslmode=allow", NULL, NULL, -1, NULL,
+     "which Neon refuses"},
+};
+
 static void test_url_sslmode_follows_libpq_neon_and_the_settings(void **state)
 {
-    static const struct {
-        const char *url, *setting, *var;
-        int mode;
-        const char *root;  /* "-": inherited */
-        const char *finds; /* part of the findings; NULL: none at all */
-    } cases[] = {
-        {"postgresql://u:p@h", NULL, NULL, SSLMODE_REQUIRE, "-", NULL},
-        {"postgresql://u:p@h?sslmode=disable", NULL, NULL, SSLMODE_DISABLE, "-", NULL},
-        {"postgresql://u:p@h?sslmode=verify-ca", NULL, NULL, SSLMODE_VERIFY_CA, "-", NULL},
-        {"postgresql://u:p@h", NULL, "PGSSLMODE=prefer", SSLMODE_PREFER, "-", NULL},
-        {"postgresql://u:p@h?sslmode=require", NULL, "PGSSLMODE=prefer", SSLMODE_REQUIRE, "-",
-         NULL},
-        {"postgresql://u:p@h?sslrootcert=/ca", NULL, NULL, SSLMODE_VERIFY_CA, "/ca", NULL},
-        {"postgresql://u:p@h?sslrootcert=/ca&sslmode=verify-full", NULL, NULL, SSLMODE_VERIFY_FULL,
-         "/ca", NULL},
-        {"postgresql://u:p@h?sslrootcert=/ca", "server_tls_ca_file=/mine", NULL, SSLMODE_VERIFY_CA,
-         "-", NULL},
-        {"postgresql://u:p@h?sslrootcert=system", NULL, NULL, SSLMODE_VERIFY_FULL, "", NULL},
-        {"postgresql://u:p@h?sslrootcert=system&sslmode=require", NULL, NULL, -1, NULL,
-         "error url: sslrootcert=system needs sslmode=verify-full"},
-        {"postgresql://u:p@h?sslmode=disable", "server_tls_sslmode=require", NULL, SSLMODE_REQUIRE,
-         "-", NULL},
-        {"postgresql://u:p@h?sslmode=strong", NULL, NULL, -1, NULL,
-         "error url: sslmode must be one of: disable, allow, prefer, require, verify-ca, "
-         "verify-full"},
-        {"postgresql://u:p@" NEON "/d?sslmode=require", NULL, NULL, SSLMODE_VERIFY_FULL, "-",
-         "note url: sslmode=require is served as verify-full"},
-        {"postgresql://u:p@" NEON "/d", NULL, NULL, SSLMODE_VERIFY_FULL, "-",
-         "note url: sslmode=require is served as verify-full"},
-        {"postgresql://u:p@" NEON "/d?sslmode=verify-ca", NULL, NULL, SSLMODE_VERIFY_CA, "-", NULL},
-        {"postgresql://u:p@" NEON "/d", "server_tls_sslmode=require", NULL, SSLMODE_REQUIRE, "-",
-         NULL},
-        {"postgresql://u:p@" NEON "/d?sslmode=prefer", NULL, NULL, -1, NULL,
-         "error url: sslmode is weaker than \"require\", which Neon refuses"},
-        {"postgresql://u:p@" NEON "/d", "server_tls_sslmode=disable", NULL, -1, NULL,
-         "error url: sslmode is weaker than \"require\", which Neon refuses"},
-        {"postgresql://u:p@EP-X.NEON.TECH./d?sslmode=allow", NULL, NULL, -1, NULL,
-         "which Neon refuses"},
-        {"postgresql://u:p@neon.tech.example.com/d?sslmode=allow", NULL, NULL, SSLMODE_ALLOW, "-",
-         NULL},
-        {"postgresql://u:p@h,ep-x.neon.tech/d?sslmode=allow", NULL, NULL, -1, NULL,
-         "which Neon refuses"},
-    };
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof sslmode_cases / sizeof sslmode_cases[0]; i++) {
         struct fixture x;
-        apply(&x, cases[i].url, cases[i].setting, cases[i].var);
+        apply(&x, sslmode_cases[i].url, sslmode_cases[i].setting, sslmode_cases[i].var);
         const char *finds = findings_text(&x.f);
-        if (cases[i].finds ? !strstr(finds, cases[i].finds) : finds[0] != '\0')
-            fail_msg("%s: %s", cases[i].url, finds);
-        assert_int_equal(x.ok, cases[i].mode >= 0);
+        if (sslmode_cases[i].finds ? !strstr(finds, sslmode_cases[i].finds) : finds[0] != '\0')
+            fail_msg("%s: %s", sslmode_cases[i].url, finds);
+        assert_int_equal(x.ok, sslmode_cases[i].mode >= 0);
         if (x.ok) {
-            assert_int_equal(x.cfg->fallback->sslmode, cases[i].mode);
+            assert_int_equal(x.cfg->fallback->sslmode, sslmode_cases[i].mode);
             const char *root = x.cfg->fallback->sslrootcert;
-            assert_string_equal(root ? root : "-", cases[i].root);
+            assert_string_equal(root ? root : "-", sslmode_cases[i].root);
         }
         fixture_fini(&x);
     }

@@ -4,6 +4,7 @@
 #define TEST_NET_CERTS_H
 
 #include "base/mem.h"
+#include "net_fixture.h"
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>

@@ -340,16 +340,15 @@ static void test_stream_notices_a_hangup_while_paused_and_does_not_spin(void **s
     (void)state;
     for (int row = 0; row < 8; row++) {
         bool tcp = row & 1, reset = row & 2, unread = row & 4;
+        if (reset && !tcp)
+            continue; /* Unix sockets know no reset of this kind */
         struct loop *l = loop_new();
         struct party a;
         int fds[2];
-        if (reset && !tcp)
-            continue;
-        if (!tcp) {
-            open_unix_pair(fds, false);
-        } else {
+        if (tcp)
             open_tcp_pair(fds);
-        }
+        else
+            open_unix_pair(fds, false);
         party_open(&a, l, fds[0]);
         stream_pause(&a.stream);
         if (unread)

@@ -151,6 +151,26 @@ static void test_a_called_pool_that_needs_nothing_passes_its_turn_on(void **stat
     scene_end(&sc);
 }
 
+static void test_a_called_pool_may_decline(void **state)
+{
+    (void)state;
+    struct scene sc = scene_of(1);
+
+    link_new(&sc, 0, 0, 10);
+    starve(&sc, 1, 0, 20);
+    starve(&sc, 2, 0, 30);
+    pool_closed(sc.p[0], &sc.s[0][0], 40);
+    assert_next_hungry(sc.p[0], sc.p[1]);
+    pool_decline(sc.p[1]);
+    assert_next_hungry(sc.p[1], sc.p[2]);
+    /* It may ask again when it can: behind the others. */
+    assert_int_equal(dial(sc.p[1], 41), POOL_DIAL_CAP_FULL);
+    assert_int_equal(dial(sc.p[2], 42), POOL_DIAL_RESERVED);
+    pool_unreserve_dial(sc.p[2], 43);
+    assert_next_hungry(sc.p[2], sc.p[1]);
+    scene_end(&sc);
+}
+
 static void test_a_pool_whose_clients_left_starves_no_more(void **state)
 {
     (void)state;
@@ -231,6 +251,45 @@ static void test_eviction_promises_the_place_of_the_longest_idle_server(void **s
     scene_end(&sc);
 }
 
+static void test_eviction_compares_the_idle_servers_of_all_workers(void **state)
+{
+    (void)state;
+    struct cap *total = capped(3);
+    struct cap *caps[POOL_CAPS] = {[POOL_CAP_TOTAL] = total};
+    struct pool *p = pool_with(3, sized(3), caps);
+    struct pool_server s[3] = {0};
+    unsigned worker = 9;
+
+    opened_idle(p, &s[0], 1, 0, 20);
+    opened_idle(p, &s[1], 2, 1, 10);
+    opened_idle(p, &s[2], 3, 2, 30);
+    assert_true(pool_evict(p, POOL_CAP_TOTAL, &worker));
+    assert_int_equal(worker, 1);
+    assert_ptr_equal(pool_take_expired(p, 1, 40), &s[1]);
+    close_all(p, s, 3);
+    pool_free(&p);
+    cap_free(&total);
+}
+
+static void test_no_more_servers_are_closed_than_those_who_starve_need(void **state)
+{
+    (void)state;
+    struct scene sc = scene_of(3);
+
+    for (unsigned k = 0; k < 3; k++)
+        link_new(&sc, 0, k, 10);
+    starve(&sc, 1, 0, 20);
+    starve(&sc, 2, 0, 30);
+    /* One place is free but not yet offered; two pools starve. */
+    pool_closed(sc.p[0], &sc.s[0][0], 40);
+    assert_int_equal(release(sc.p[0], &sc.s[0][1], 41).reason, POOL_CLOSE_PASSED_ON);
+    assert_int_equal(release(sc.p[0], &sc.s[0][2], 41).what, POOL_KEEP);
+    assert_next_hungry(sc.p[0], sc.p[1]);
+    pool_closed(sc.p[0], &sc.s[0][1], 42);
+    assert_next_hungry(sc.p[0], sc.p[2]);
+    scene_end(&sc);
+}
+
 static void test_a_lowered_cap_closes_as_many_as_are_too_many(void **state)
 {
     (void)state;
@@ -246,6 +305,12 @@ static void test_a_lowered_cap_closes_as_many_as_are_too_many(void **state)
     pool_closed(sc.p[0], &sc.s[0][0], 21);
     pool_closed(sc.p[1], &sc.s[1][0], 21);
     assert_int_equal(release(sc.p[0], &sc.s[0][1], 22).what, POOL_KEEP);
+
+    /* And once more. */
+    acquire(sc.p[0], &sc.c[0][1], 23);
+    set.max_servers = 1;
+    cap_set(sc.total, &set);
+    assert_int_equal(release(sc.p[0], &sc.s[0][1], 24).reason, POOL_CLOSE_TOO_MANY);
     scene_end(&sc);
 }
 
@@ -340,6 +405,68 @@ static void test_a_pool_under_two_caps_takes_both_places_or_none(void **state)
     cap_free(&user);
 }
 
+/* Pools under cap a, one under a and b, one under b; each with a client and a server. */
+enum { UNDER_BOTH, A1, A2, A3, A4, UNDER_B, CROSSED };
+
+static void test_a_turn_is_kept_while_another_cap_is_full_and_ends_with_being_served(void **state)
+{
+    (void)state;
+    struct cap *a = capped(1), *b = capped(1);
+    struct pool *p[CROSSED];
+    struct pool_server s[CROSSED] = {0};
+    struct pool_waiter w[CROSSED];
+
+    for (int i = 0; i < CROSSED; i++) {
+        struct cap *caps[POOL_CAPS] = {[POOL_CAP_DATABASE] = i != UNDER_B ? a : NULL,
+                                       [POOL_CAP_TOTAL] =
+                                           i == UNDER_B || i == UNDER_BOTH ? b : NULL};
+        p[i] = pool_with(1, sized(1), caps);
+        w[i] = client_of(1, 0);
+    }
+    acquire(p[A1], &w[A1], 1);
+    assert_int_equal(opened(p[A1], &s[A1], 1, 0, 1).what, POOL_GIVE_LOCAL);
+    acquire(p[UNDER_B], &w[UNDER_B], 1);
+    assert_int_equal(opened(p[UNDER_B], &s[UNDER_B], 1, 0, 1).what, POOL_GIVE_LOCAL);
+    acquire(p[UNDER_BOTH], &w[UNDER_BOTH], 20);
+    assert_int_equal(dial(p[UNDER_BOTH], 20), POOL_DIAL_CAP_FULL);
+    acquire(p[A2], &w[A2], 40);
+    assert_int_equal(dial(p[A2], 40), POOL_DIAL_CAP_FULL);
+
+    /* Its turn at a comes while b is full: the next one has the place. */
+    pool_closed(p[A1], &s[A1], 41);
+    assert_next_hungry(p[A1], p[UNDER_BOTH]);
+    assert_int_equal(dial(p[UNDER_BOTH], 41), POOL_DIAL_CAP_FULL);
+    assert_next_hungry(p[UNDER_BOTH], p[A2]);
+    assert_int_equal(opened(p[A2], &s[A2], 1, 0, 42).what, POOL_GIVE_LOCAL);
+
+    /* b is free: it stands at a where it stood, before those who came later. */
+    acquire(p[A3], &w[A3], 50);
+    assert_int_equal(dial(p[A3], 50), POOL_DIAL_CAP_FULL);
+    pool_closed(p[UNDER_B], &s[UNDER_B], 51);
+    assert_next_hungry(p[UNDER_B], p[UNDER_BOTH]);
+    assert_int_equal(dial(p[UNDER_BOTH], 51), POOL_DIAL_CAP_FULL);
+    pool_closed(p[A2], &s[A2], 52);
+    assert_next_hungry(p[A2], p[UNDER_BOTH]);
+    assert_int_equal(dial(p[UNDER_BOTH], 53), POOL_DIAL_RESERVED);
+
+    /* It had its place: the next time it is one of the last. */
+    acquire(p[A4], &w[A4], 55);
+    assert_int_equal(dial(p[A4], 55), POOL_DIAL_CAP_FULL);
+    pool_unreserve_dial(p[UNDER_BOTH], 56);
+    assert_next_hungry(p[UNDER_BOTH], p[A3]);
+    assert_int_equal(dial(p[UNDER_BOTH], 57), POOL_DIAL_CAP_FULL);
+    assert_int_equal(opened(p[A3], &s[A3], 1, 0, 58).what, POOL_GIVE_LOCAL);
+    pool_closed(p[A3], &s[A3], 59);
+    assert_next_hungry(p[A3], p[A4]);
+
+    for (int i = 0; i < CROSSED; i++) {
+        pool_cancel_wait(p[i], &w[i]);
+        pool_free(&p[i]);
+    }
+    cap_free(&a);
+    cap_free(&b);
+}
+
 static void test_clients_are_counted_up_to_the_bound(void **state)
 {
     (void)state;
@@ -395,15 +522,19 @@ int main(void)
         cmocka_unit_test(test_a_cap_is_exact_over_all_its_pools),
         cmocka_unit_test(test_a_free_place_goes_to_the_pool_that_starved_first),
         cmocka_unit_test(test_a_called_pool_that_needs_nothing_passes_its_turn_on),
+        cmocka_unit_test(test_a_called_pool_may_decline),
         cmocka_unit_test(test_a_pool_whose_clients_left_starves_no_more),
         cmocka_unit_test(test_a_free_server_gives_way_when_nobody_waits_for_it),
         cmocka_unit_test(test_a_place_is_passed_on_to_a_client_that_is_older_by_the_patience),
         cmocka_unit_test(test_eviction_promises_the_place_of_the_longest_idle_server),
+        cmocka_unit_test(test_no_more_servers_are_closed_than_those_who_starve_need),
+        cmocka_unit_test(test_eviction_compares_the_idle_servers_of_all_workers),
         cmocka_unit_test(test_a_lowered_cap_closes_as_many_as_are_too_many),
         cmocka_unit_test(test_a_promise_that_a_lowered_cap_broke_is_made_again),
         cmocka_unit_test(test_a_raised_cap_calls_those_who_starve),
         cmocka_unit_test(test_min_takes_no_place_from_those_who_starve),
         cmocka_unit_test(test_a_pool_under_two_caps_takes_both_places_or_none),
+        cmocka_unit_test(test_a_turn_is_kept_while_another_cap_is_full_and_ends_with_being_served),
         cmocka_unit_test(test_clients_are_counted_up_to_the_bound),
         cmocka_unit_test(test_caps_are_shared_by_kind_and_name),
     };

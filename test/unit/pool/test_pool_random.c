@@ -21,9 +21,8 @@ struct model_server {
     enum pool_server_state state;
     unsigned worker;
     unsigned generation;
-    uint64_t idle_at;  /* a step number: no two alike */
-    int promised_to;   /* client, while PROMISED, DEAD or MOVING */
-    unsigned promised; /* which of its promises this is */
+    uint64_t idle_at; /* a step number: no two alike */
+    int promised_to;  /* client, while PROMISED, DEAD or MOVING */
 };
 
 struct model_client {
@@ -52,11 +51,6 @@ struct run {
     struct pool_waiter c[CLIENTS];
     uint64_t next_id;
 };
-
-static unsigned pick(struct run *run, unsigned n)
-{
-    return (unsigned)(rand_next(&run->seed) % n);
-}
 
 static unsigned worker_of(int client)
 {
@@ -241,10 +235,15 @@ static void compare_release(struct run *run, int server, const struct pool_relea
     }
 }
 
+static unsigned pick(uint64_t *seed, unsigned n)
+{
+    return (unsigned)(rand_next(seed) % n);
+}
+
 /* A server in this state, or -1. */
 static int some_server(struct run *run, enum pool_server_state state)
 {
-    unsigned start = pick(run, SERVERS);
+    unsigned start = pick(&run->seed, SERVERS);
 
     for (unsigned i = 0; i < SERVERS; i++) {
         if (run->m.s[(start + i) % SERVERS].state == state)
@@ -256,7 +255,7 @@ static int some_server(struct run *run, enum pool_server_state state)
 /* A client that is linked, or neither linked nor waiting. */
 static int some_client(struct run *run, bool linked)
 {
-    unsigned start = pick(run, CLIENTS);
+    unsigned start = pick(&run->seed, CLIENTS);
 
     for (unsigned i = 0; i < CLIENTS; i++) {
         const struct model_client *c = &run->m.c[(start + i) % CLIENTS];
@@ -299,7 +298,7 @@ static void do_release(struct run *run)
 
 static void do_leave(struct run *run)
 {
-    int client = (int)pick(run, CLIENTS);
+    int client = (int)pick(&run->seed, CLIENTS);
     struct model_client *c = &run->m.c[client];
     static const enum pool_cancelled expected[] = {
         [POOL_WAITER_NONE] = POOL_WAS_NOT_WAITING,
@@ -377,7 +376,7 @@ static void do_die(struct run *run)
 {
     static const enum pool_server_state mortal[] = {POOL_SERVER_IDLE, POOL_SERVER_PROMISED,
                                                     POOL_SERVER_CONDEMNED};
-    int server = some_server(run, mortal[pick(run, 3)]);
+    int server = some_server(run, mortal[pick(&run->seed, 3)]);
 
     if (server < 0)
         return;
@@ -393,7 +392,7 @@ static void do_close(struct run *run)
 {
     static const enum pool_server_state ending[] = {POOL_SERVER_CLOSING, POOL_SERVER_OPENING,
                                                     POOL_SERVER_LINKED};
-    int server = some_server(run, ending[pick(run, 3)]);
+    int server = some_server(run, ending[pick(&run->seed, 3)]);
 
     if (server < 0)
         return;
@@ -421,7 +420,7 @@ static void do_dial(struct run *run)
     assert_int_equal(a.what, expected);
     if (expected != POOL_DIAL_RESERVED)
         return;
-    unsigned worker = pick(run, WORKERS);
+    unsigned worker = pick(&run->seed, WORKERS);
     pool_server_init(&run->s[server], run->next_id++, worker, a.generation);
     run->m.s[server] = (struct model_server){
         .state = POOL_SERVER_OPENING, .worker = worker, .generation = m->generation};
@@ -437,12 +436,11 @@ static void do_opened(struct run *run)
     pool_opened(run->p, &run->s[server], run->m.step, &r);
     run->m.s[server].state = POOL_SERVER_LINKED;
     compare_release(run, server, &r);
-    /* Whoever got it holds it as after a release. */
 }
 
 static void do_sweep(struct run *run)
 {
-    unsigned worker = pick(run, WORKERS);
+    unsigned worker = pick(&run->seed, WORKERS);
     struct pool_server *s = pool_take_expired(run->p, worker, run->m.step);
     bool condemned = false;
 
@@ -481,7 +479,7 @@ static void do_recycle(struct run *run)
 
 static void do_resize(struct run *run)
 {
-    run->m.set.size = 1 + pick(run, SERVERS);
+    run->m.set.size = 1 + pick(&run->seed, SERVERS);
     pool_set_limits(run->p, &run->m.set, run->m.step);
 }
 
@@ -530,42 +528,17 @@ static void compare_counts(struct run *run)
     }
 }
 
-static void run_end(struct run *run)
-{
-    for (int i = 0; i < CLIENTS; i++)
-        pool_cancel_wait(run->p, &run->c[i]);
-    close_all(run->p, run->s, SERVERS);
-    pool_free(&run->p);
-}
-
 static void one_run(struct run *run, uint64_t seed)
 {
-    /* Often first. */
+    /* What happens often stands here more than once; the last three are drawn twice. */
+    /* clang-format off */
     static void (*const ops[])(struct run *) = {
-        do_acquire,
-        do_acquire,
-        do_acquire,
-        do_release,
-        do_release,
-        do_release,
-        do_dial,
-        do_dial,
-        do_opened,
-        do_opened,
-        do_deliver_wanted,
-        do_deliver_wanted,
-        do_deliver_handed,
-        do_deliver_handed,
-        do_deliver_wanted_to_the_dead,
-        do_close,
-        do_sweep,
-        do_leave,
-        do_die,
-        /* Seldom: the index below is drawn twice for these. */
-        do_recycle,
-        do_resize,
-        do_pause_and_resume,
+        do_acquire, do_acquire, do_acquire, do_release, do_release, do_release, do_dial, do_dial,
+        do_opened, do_opened, do_deliver_wanted, do_deliver_wanted, do_deliver_handed,
+        do_deliver_handed, do_deliver_wanted_to_the_dead, do_close, do_sweep, do_leave, do_die,
+        do_recycle, do_resize, do_pause_and_resume,
     };
+    /* clang-format on */
     enum { OPS = sizeof(ops) / sizeof(ops[0]), SELDOM = 3 };
     struct pool_settings set = sized(1 + (uint32_t)(seed % SERVERS));
 
@@ -579,14 +552,17 @@ static void one_run(struct run *run, uint64_t seed)
         run->m.c[i].server = -1;
     }
     for (unsigned i = 0; i < STEPS; i++, run->m.step++) {
-        unsigned op = pick(run, OPS);
+        unsigned op = pick(&run->seed, OPS);
 
         if (op >= OPS - SELDOM)
-            op = pick(run, OPS);
+            op = pick(&run->seed, OPS);
         ops[op](run);
         compare_counts(run);
     }
-    run_end(run);
+    for (int i = 0; i < CLIENTS; i++)
+        pool_cancel_wait(run->p, &run->c[i]);
+    close_all(run->p, run->s, SERVERS);
+    pool_free(&run->p);
 }
 
 static void test_random_operations_decide_as_the_obvious_model_does(void **state)

@@ -22,7 +22,8 @@
 #define SIZE 6
 #define TOTAL 8
 #define CLIENTS 10 /* of each worker */
-#define BUSY_US (700 * US_PER_MS)
+#define BUSY_US (900 * US_PER_MS)
+#define PHASE_US (30 * US_PER_MS)
 #define DEADLINE_US (30 * US_PER_S)
 
 /* cmocka's assertions are for the main thread. */
@@ -331,14 +332,22 @@ static void client_turn(struct worker *w, struct toy_client *c, bool busy)
     }
 }
 
+/* Rush hours and quiet ones: how many of its clients a worker lets ask. */
+static unsigned clients_now(const struct worker *w)
+{
+    static const unsigned phases[] = {1, CLIENTS, 2};
+
+    return phases[w->now_us / PHASE_US % 3];
+}
+
 /* One that the worker believes idle fails. The ledger knows better whether it is. */
 static void kill_one(struct worker *w)
 {
     struct toy_server *s = TAILQ_FIRST(&w->servers);
 
-    if (s == NULL || atomic_load(&s->users) != 0)
-        return;
-    if (pool_idle_died(pools[s->pool], &s->ledger) == POOL_DIED_REMOVED)
+    while (s != NULL && (atomic_load(&s->users) != 0 || rand_next(&w->seed) % 2 == 0))
+        s = TAILQ_NEXT(s, link);
+    if (s != NULL && pool_idle_died(pools[s->pool], &s->ledger) == POOL_DIED_REMOVED)
         close_server(w, s);
 }
 
@@ -347,7 +356,8 @@ static void turn(struct worker *w, bool busy)
     w->now_us = clock_monotonic_us();
     if (!read_mail(w))
         sched_yield();
-    client_turn(w, &w->clients[rand_next(&w->seed) % CLIENTS], busy);
+    unsigned i_client = (unsigned)(rand_next(&w->seed) % CLIENTS);
+    client_turn(w, &w->clients[i_client], busy && i_client < clients_now(w));
     uint64_t luck = rand_next(&w->seed);
     if (luck % 128 == 0)
         kill_one(w);
@@ -440,6 +450,7 @@ static void test_limits_are_exact_and_everybody_is_served_with_four_threads(void
 
         assert_sound(pools[i]);
         assert_int_equal(n.waiting + n.active + n.moving + n.opening, 0);
+        assert_true(n.taken > 0 && n.asked > 0 && n.queued > 0 && n.handovers > 0);
         print_message("taken %llu, asked %llu, queued %llu, handovers %llu, passed on %llu, "
                       "evicted %llu\n",
                       (unsigned long long)n.taken, (unsigned long long)n.asked,

@@ -43,7 +43,8 @@ struct model {
     struct answer answers[ANSWERS];
     size_t n_answers, n_delivered;
     bool ignore_till_sync;
-    bool copy_in; /* of message copy_id, at statement copy_at */
+    bool group_open; /* a Sync has something to commit, and may fail to */
+    bool copy_in;    /* of message copy_id, at statement copy_at */
     uint64_t copy_id;
     unsigned copy_at;
     struct expect_queue q;
@@ -69,7 +70,7 @@ static void server_error(struct model *m, uint64_t id)
 {
     char type = m->sent[id].type;
     say(m, id, "E");
-    m->copy_in = false;
+    m->copy_in = m->group_open = false;
     if (type == 'Q' || type == 'F' || type == 'S')
         say(m, id, "Z");
     else
@@ -114,6 +115,7 @@ static void run(struct model *m, uint64_t id, unsigned from)
     }
     if (simple)
         say(m, id, "Z");
+    m->group_open = !simple;
 }
 
 static void read_in_copy(struct model *m, uint64_t id)
@@ -134,10 +136,12 @@ static void read_in_copy(struct model *m, uint64_t id)
 
 static void read_extended(struct model *m, uint64_t id, const char *good)
 {
-    if (m->sent[id].fails)
+    if (m->sent[id].fails) {
         server_error(m, id);
-    else
-        say(m, id, good);
+        return;
+    }
+    m->group_open = true;
+    say(m, id, good);
 }
 
 static void read_one(struct model *m)
@@ -173,8 +177,8 @@ static void read_one(struct model *m)
         say(m, id, s->fails ? "EZ" : "VZ");
         break;
     case 'S':
-        m->ignore_till_sync = false;
-        say(m, id, s->fails ? "EZ" : "Z");
+        say(m, id, s->fails && m->group_open ? "EZ" : "Z");
+        m->ignore_till_sync = m->group_open = false;
         break;
     case 'i':
         say(m, id, "i");
@@ -245,7 +249,8 @@ static void send_some(struct model *m, bool syncs)
     uint64_t id = m->n_sent;
     if (id + 24 > MESSAGES)
         return;
-    send_one(m, "QFPBDECSSSSicdHEPPB"[dice(m, 19)]);
+    /* The game with Syncs has no injections: what is not certain has no turn to be checked. */
+    send_one(m, "iQFPBDECSSSScdHEPPB"[syncs ? 1 + dice(m, 18) : dice(m, 19)]);
     if (m->sent[id].type == 'E' || m->sent[id].type == 'Q')
         send_copies(m, id, syncs);
 }

@@ -146,7 +146,7 @@ static void test_other_errors_are_left_alone(void **state)
         "",
         "syntax error",
         "prepared statement \"s1\" does not exist",
-        "prepared statement \"" STATEMENT_PROVOKE_UNDEFINED,
+        "prepared statement \"PGBALLAST_UNDEFINED_",
         "relation \"PGBALLAST_1\"",
     };
     struct error err;

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "net/resolver.h"
+
+#include "net/addr_list.h"
+#include "net/mailbox.h"
+#include "net_fixture.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+
+/* ---- a name server on the same loop ---------------------------------------------------- */
+
+/* Knows every name that begins with "one" (A 192.0.2.1, and 192.0.2.2 for "two"); RFC 1035. */
+struct names {
+    struct event event;
+    int fd;
+    char where[32];
+    unsigned rcode; /* 2: it fails whatever it is asked */
+    uint8_t ttl_s;
+    int asked; /* for A records */
+};
+
+static size_t write_answer(const struct names *d, const uint8_t *q, size_t n, uint8_t *out)
+{
+    static const uint8_t record[] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 192, 0, 2};
+    bool known = memcmp(q + 13, "one", 3) == 0 || memcmp(q + 13, "two", 3) == 0;
+    bool is_a = q[n - 3] == 1;
+    uint8_t count = known && is_a && !d->rcode ? (q[13] == 't' ? 2 : 1) : 0;
+    memcpy(out, q, n);
+    out[2] |= 0x80;
+    out[3] = (uint8_t)(0x80 | (d->rcode ? d->rcode : (known ? 0 : 3)));
+    out[7] = count;
+    out[9] = out[11] = 0;
+    for (uint8_t i = 0; i < count; i++) {
+        memcpy(out + n, record, sizeof record);
+        out[n + 9] = d->ttl_s;
+        n += sizeof record;
+        out[n++] = (uint8_t)(i + 1);
+    }
+    return n;
+}
+
+/* Cuts what may follow the question (EDNS). */
+static size_t question_end(const uint8_t *q, size_t n)
+{
+    size_t at = 12;
+    while (at < n && q[at])
+        at += q[at] + 1u;
+    return at + 5;
+}
+
+static void on_question(evutil_socket_t fd, short what, void *arg)
+{
+    struct names *d = arg;
+    struct sockaddr_storage from;
+    socklen_t len = sizeof from;
+    uint8_t q[512], a[600];
+    (void)what;
+    ssize_t n = recvfrom(fd, q, sizeof q, 0, (struct sockaddr *)&from, &len);
+    if (n < 17)
+        return;
+    size_t end = question_end(q, (size_t)n);
+    d->asked += q[end - 3] == 1;
+    size_t size = write_answer(d, q, end, a);
+    sendto(fd, a, size, 0, (struct sockaddr *)&from, len);
+}
+
+static void names_open(struct names *d, struct loop *l)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof a;
+    *d = (struct names){.ttl_s = 60};
+    d->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(d->fd, (struct sockaddr *)&a, len), 0);
+    getsockname(d->fd, (struct sockaddr *)&a, &len);
+    snprintf(d->where, sizeof d->where, "127.0.0.1:%u", (unsigned)ntohs(a.sin_port));
+    event_assign(&d->event, loop_event_base(l), d->fd, EV_READ | EV_PERSIST, on_question, d);
+    event_add(&d->event, NULL);
+}
+
+static void names_close(struct names *d)
+{
+    event_del(&d->event);
+    close(d->fd);
+}
+
+/* ---- who asks -------------------------------------------------------------------------- */
+
+struct world {
+    struct loop *loop;
+    struct names dns;
+    struct mailbox box;
+    struct resolver *resolver;
+    int answers;
+    uint64_t tag;
+    struct addr_list *list;
+    struct error error;
+};
+
+static void on_answer(void *receiver, uint64_t tag, struct addr_list *addresses,
+                      const struct error *err)
+{
+    struct world *w = receiver;
+    w->answers++;
+    w->tag = tag;
+    addr_list_unref(&w->list);
+    if (addresses)
+        w->list = addr_list_ref(addresses);
+    else
+        w->error = *err;
+}
+
+static void world_open(struct world *w, uint64_t max_ttl_us)
+{
+    struct error err;
+    *w = (struct world){.loop = loop_new()};
+    names_open(&w->dns, w->loop);
+    const struct resolver_options o = {.max_ttl_us = max_ttl_us, .nameservers = w->dns.where};
+    mailbox_init(&w->box, w->loop, w);
+    w->resolver = resolver_new(w->loop, &o, &err);
+    assert_non_null(w->resolver);
+}
+
+static void world_close(struct world *w)
+{
+    resolver_free(&w->resolver);
+    mailbox_fini(&w->box);
+    names_close(&w->dns);
+    addr_list_unref(&w->list);
+    loop_free(&w->loop);
+}
+
+static struct addr_list *ask(struct world *w, const char *name)
+{
+    int before = w->answers;
+    resolver_ask(w->resolver, name, 5432, &w->box, on_answer, 42);
+    UNTIL(w->loop, w->answers > before);
+    return w->list;
+}
+
+static void assert_first(const struct addr_list *l, const char *want)
+{
+    char text[ADDR_TEXT];
+    assert_non_null(l);
+    assert_string_equal(addr_text(&l->each[0], text, sizeof text), want);
+}
+
+static void test_resolver_answers_literals_without_asking_anybody(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, 0);
+    assert_first(ask(&w, "192.0.2.7"), "192.0.2.7:5432");
+    assert_first(ask(&w, "2001:db8::1"), "[2001:db8::1]:5432");
+    assert_first(ask(&w, "/tmp/s"), "unix:/tmp/s");
+    assert_int_equal(w.tag, 42);
+    assert_int_equal(w.dns.asked, 0);
+    world_close(&w);
+}
+
+static void test_resolver_reads_the_hosts_file(void **state)
+{
+    (void)state;
+    struct world w;
+    char text[ADDR_TEXT];
+    world_open(&w, 0);
+    struct addr_list *l = ask(&w, "localhost");
+    assert_non_null(l);
+    addr_text(&l->each[0], text, sizeof text);
+    assert_true(strcmp(text, "127.0.0.1:5432") == 0 || strcmp(text, "[::1]:5432") == 0);
+    world_close(&w);
+}
+
+static void test_resolver_asks_once_for_all_and_keeps_the_answer(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, 0);
+    for (uint64_t i = 0; i < 10; i++)
+        resolver_ask(w.resolver, "one.test", (uint16_t)(1000 + i), &w.box, on_answer, i);
+    UNTIL(w.loop, w.answers == 10);
+    assert_int_equal(w.dns.asked, 1);
+    assert_first(w.list, "192.0.2.1:1009"); /* each with its own port */
+    assert_first(ask(&w, "one.test"), "192.0.2.1:5432");
+    assert_int_equal(w.dns.asked, 1);
+    assert_int_equal(ask(&w, "two.test")->n, 2);
+    assert_int_equal(w.dns.asked, 2);
+    world_close(&w);
+}
+
+static void test_resolver_asks_again_when_the_time_to_live_is_over(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, US_PER_S); /* shorter than the 60 s that the server says */
+    assert_first(ask(&w, "one.test"), "192.0.2.1:5432");
+    run_for(w.loop, US_PER_S + 50000);
+    assert_first(ask(&w, "one.test"), "192.0.2.1:5432");
+    assert_int_equal(w.dns.asked, 2);
+    /* A failing server does not take away what is known. */
+    w.dns.rcode = 2;
+    run_for(w.loop, US_PER_S + 50000);
+    assert_first(ask(&w, "one.test"), "192.0.2.1:5432");
+    assert_true(w.dns.asked > 2);
+    world_close(&w);
+}
+
+static void test_resolver_tells_why_a_name_has_no_address_and_asks_anew(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, 0);
+    assert_null(ask(&w, "nobody.test."));
+    assert_string_equal(w.error.text,
+                        "could not resolve host name \"nobody.test.\": Domain name not found");
+    w.dns.rcode = 2;
+    assert_null(ask(&w, "one.test"));
+    assert_non_null(strstr(w.error.text, "could not resolve host name \"one.test\": "));
+    w.dns.rcode = 0; /* it is well again, and the resolver starts afresh */
+    assert_first(ask(&w, "one.test"), "192.0.2.1:5432");
+    world_close(&w);
+}
+
+static void test_resolver_may_be_freed_with_questions_open(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, 0);
+    resolver_ask(w.resolver, "one.test", 1, &w.box, on_answer, 1);
+    loop_turn(w.loop); /* the question is on its way to the server */
+    resolver_ask(w.resolver, "two.test", 1, &w.box, on_answer, 2);
+    world_close(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_resolver_answers_literals_without_asking_anybody),
+        cmocka_unit_test(test_resolver_reads_the_hosts_file),
+        cmocka_unit_test(test_resolver_asks_once_for_all_and_keeps_the_answer),
+        cmocka_unit_test(test_resolver_asks_again_when_the_time_to_live_is_over),
+        cmocka_unit_test(test_resolver_tells_why_a_name_has_no_address_and_asks_anew),
+        cmocka_unit_test(test_resolver_may_be_freed_with_questions_open),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
