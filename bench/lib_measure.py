@@ -129,6 +129,7 @@ def tracer(command, log_path, attached):
 def strace_counts(bench, group, lane, contender, transactions):
     """Calls by name, all threads."""
     out = bench.tools.directory / "strace.out"
+    out.write_text("")
     command = ["strace", "-c", "-f", "-q", "-o", out, "-p", contender.pid]
     # With -q it says nothing when it has attached; the kernel does.
     status = f"/proc/{contender.pid}/status"
@@ -140,7 +141,8 @@ def strace_counts(bench, group, lane, contender, transactions):
     with tracer(command, bench.tools.directory / "strace.log", attached):
         fixed_load(bench, group, lane, contender.port, transactions)
     # % time, seconds, usecs/call, calls, [errors,] syscall
-    rows = re.findall(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$", out.read_text(), re.M)
+    row = re.compile(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$", re.M)
+    rows = row.findall(out.read_text())
     return {name: int(calls) for calls, name in rows if name != "total"}
 
 

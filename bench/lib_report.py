@@ -80,6 +80,12 @@ class Judgement(NamedTuple):
     def must(self):
         return f"{'≥' if self.check.at_least else '≤'} {self.check.must:g}"
 
+    @property
+    def measured(self):
+        if self.spread is None:
+            return self.why_not
+        return self.spread.text(2 if self.check.against else FIGURES[self.check.figure][1])
+
 
 def spread(values):
     return Spread(statistics.median(values), min(values), max(values))
@@ -109,9 +115,7 @@ def group_table(group, outcome):
     """Rows of text, the heading first."""
     columns, main = COLUMNS[group.kind]
     references = [name for name in REFERENCES if outcome.rounds.get(name)]
-    rows = [
-        [""] + [FIGURES[name][0] for name in columns] + [f"÷ {name}" for name in references]
-    ]
+    rows = [[""] + [FIGURES[name][0] for name in columns] + [f"÷ {name}" for name in references]]
     for lane, rounds in outcome.rounds.items():
         if lane in outcome.failures:
             rows.append([lane, "failed: " + outcome.failures[lane]])
@@ -134,9 +138,8 @@ def plain_table(rows):
     sizes[0] = max(len(row[0]) for row in rows)
     lines = []
     for row in rows:
-        cells = [cell.rjust(size) if i else cell.ljust(size) for i, (cell, size) in
-                 enumerate(zip(row, sizes))]
-        lines.append("  " + "  ".join(cells).rstrip())
+        cells = [cell.rjust(size) for cell, size in zip(row[1:], sizes[1:])]
+        lines.append("  " + "  ".join([row[0].ljust(sizes[0])] + cells).rstrip())
     return "\n".join(lines)
 
 
@@ -154,11 +157,8 @@ def markdown_table(rows):
 def judgement_rows(judgements):
     rows = [["scenario", "figure", "measured", "must", "goal", ""]]
     for judgement in judgements:
-        measured = judgement.spread.text(2) if judgement.spread else judgement.why_not
-        goal = f"{judgement.check.goal:g}"
-        rows.append(
-            [judgement.group, judgement.what, measured, judgement.must, goal, judgement.verdict]
-        )
+        row = [judgement.group, judgement.what, judgement.measured, judgement.must]
+        rows.append(row + [f"{judgement.check.goal:g}", judgement.verdict])
     return rows
 
 

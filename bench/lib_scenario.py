@@ -71,6 +71,10 @@ def lanes(*contenders, **load):
     return tuple(Lane(contender, load=load) for contender in contenders)
 
 
+def number(clients):
+    return "1 client" if clients == 1 else f"{clients} clients"
+
+
 def transport(tls):
     return "TLS upstream" if tls else "plain"
 
@@ -89,7 +93,7 @@ def queries(key, tls, clients, two_workers):
         checks = (cpu("pgballast", 0.90, 0.80 if tls else 0.82),)
     return Group(
         key,
-        f"{protocol}, {transport(tls)}, {clients} clients",
+        f"{protocol}, {transport(tls)}, {number(clients)}",
         Setup("postgres", upstream_tls=tls),
         lanes(*names),
         checks,
@@ -111,7 +115,7 @@ def prepared(tls, clients, backend, pgbouncer_can, must, goal):
         contestants.append(Lane("relay"))
     return Group(
         "S8" if backend == "canned" else "S3",
-        f"prepared, {transport(tls)}, {clients} clients",
+        f"prepared, {transport(tls)}, {number(clients)}",
         Setup(backend, upstream_tls=tls),
         tuple(contestants),
         (check,),

@@ -26,3 +26,13 @@ bench_load_LDADD = $(OPENSSL_LIBS)
 
 bench_relay_SOURCES = bench/relay.c $(bench_net_sources)
 bench_relay_LDADD = $(OPENSSL_LIBS)
+
+EXTRA_DIST += \
+	bench/run \
+	bench/lib_backend.py \
+	bench/lib_contender.py \
+	bench/lib_load.py \
+	bench/lib_measure.py \
+	bench/lib_process.py \
+	bench/lib_report.py \
+	bench/lib_scenario.py

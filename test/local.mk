@@ -235,6 +235,10 @@ test_unit_net_test_resolver_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += test/unit/net/test_stream
 test_unit_net_test_stream_SOURCES = test/unit/net/test_stream.c test/unit/net/net_fixture.h
 test_unit_net_test_stream_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/net/test_stream_move
+test_unit_net_test_stream_move_SOURCES = test/unit/net/test_stream_move.c test/unit/net/net_fixture.h \
+	test/unit/net/tls_fixture.h test/unit/net/net_certs.h
+test_unit_net_test_stream_move_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += test/unit/net/test_stream_tls
 test_unit_net_test_stream_tls_SOURCES = test/unit/net/test_stream_tls.c test/unit/net/net_fixture.h \
 	test/unit/net/tls_fixture.h test/unit/net/net_certs.h
@@ -243,3 +247,7 @@ UNIT_TESTS += test/unit/net/test_tls_context
 test_unit_net_test_tls_context_SOURCES = test/unit/net/test_tls_context.c test/unit/net/net_fixture.h \
 	test/unit/net/tls_fixture.h test/unit/net/net_certs.h
 test_unit_net_test_tls_context_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/net/test_tls_selfsigned
+test_unit_net_test_tls_selfsigned_SOURCES = test/unit/net/test_tls_selfsigned.c test/unit/net/net_fixture.h \
+	test/unit/net/tls_fixture.h test/unit/net/net_certs.h
+test_unit_net_test_tls_selfsigned_LDADD = $(UNIT_LDADD)

@@ -125,7 +125,7 @@ static void on_stream_input(void *owner, struct span bytes)
 static void on_stream_drained(void *owner)
 {
     struct client *c = owner;
-    if (c->ops && c->state == CLIENT_LINKED)
+    if (c->ops && is_proven(c))
         c->ops->on_drained(c);
 }
 
@@ -147,11 +147,21 @@ static void on_stream_handshake(void *owner)
     client_startup_secured(owner);
 }
 
+/* Only a client that is not read learns of its peer's end this way: one that sent more than we hold
+ * while it waits. A linked one is left alone, what it has sent is still to be forwarded. */
+static void on_stream_hangup(void *owner)
+{
+    struct client *c = owner;
+    if (c->state == CLIENT_WAITING)
+        client_close(c, "client unexpected eof");
+}
+
 static const struct stream_ops client_stream_ops = {
     .on_input = on_stream_input,
     .on_drained = on_stream_drained,
     .on_end = on_stream_end,
     .on_handshake = on_stream_handshake,
+    .on_hangup = on_stream_hangup,
 };
 
 /* ---- birth and death ------------------------------------------------------------------- */
@@ -182,6 +192,7 @@ void client_free(struct client **cp)
     client_login_free(c);
     client_statements_fini(&c->statements);
     param_set_unref(&c->params);
+    free(c->setup_login);
     setup_unref(&c->setup);
     buf_reset(&c->held);
     free(c->peer);
@@ -308,6 +319,16 @@ uint64_t client_request_us(const struct client *c)
 const char *client_tls_text(const struct client *c, char *out, size_t size)
 {
     return stream_tls_text(&c->stream, out, size);
+}
+
+const struct stream *client_stream(const struct client *c)
+{
+    return &c->stream;
+}
+
+size_t client_held(const struct client *c)
+{
+    return buf_len(&c->held);
 }
 
 /* ---- time ------------------------------------------------------------------------------ */

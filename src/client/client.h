@@ -26,6 +26,7 @@ struct client;
 struct loop;
 struct setup;
 struct setup_login;
+struct stream;
 
 enum client_state {
     CLIENT_NEW,
@@ -129,6 +130,10 @@ const struct addr *client_peer(const struct client *c);
 uint64_t client_connected_us(const struct client *c);
 uint64_t client_request_us(const struct client *c);
 const char *client_tls_text(const struct client *c, char *out, size_t size);
+/* To look at, not to act on. */
+const struct stream *client_stream(const struct client *c);
+/* Bytes that were read and not acted upon yet. */
+size_t client_held(const struct client *c);
 
 /* Logs with the line prefix of this connection. */
 void client_log(const struct client *c, int level, const char *fmt, ...)

@@ -36,7 +36,7 @@ struct client {
     char *names;
     uint16_t database_at;
     struct setup *setup; /* counted: what this client's login was looked up in */
-    const struct setup_login *setup_login;
+    struct setup_login *setup_login; /* owned */
 
     /* Its session. */
     struct param_set *params;

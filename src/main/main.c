@@ -3,6 +3,7 @@
  *
  * The main thread has a loop for signals, listening sockets and names; it deals connections to the
  * workers and touches none of theirs. */
+#include "admin/console.h"
 #include "auth/auth.h"
 #include "auth/keycache.h"
 #include "base/clock.h"
@@ -14,6 +15,7 @@
 #include "net/resolver.h"
 #include "pool/registry.h"
 #include "relay/cancel.h"
+#include "relay/control.h"
 #include "relay/places.h"
 #include "setup/setup.h"
 #include "worker/worker.h"
@@ -99,7 +101,9 @@ static bool start_shared(struct program *p, int workers)
         .breaker_open_us = cfg->breaker_open_time_us,
     };
     p->shared.registry = registry_new((unsigned)workers, &total);
-    p->shared.places = places_new(p->shared.registry, &limits);
+    p->shared.places =
+        places_new(p->shared.registry, (unsigned)workers, &limits, loop_now(p->loop));
+    p->shared.control = control_new();
     p->shared.cancel_keys = cancel_keys_new();
     p->shared.keycache = keycache_new(KEYCACHE_ENTRIES);
     p->shared.resolver = resolver_new(p->loop, &names, &err);
@@ -117,7 +121,7 @@ static bool start(struct program *p)
     loop_on_signal(p->loop, SIGQUIT, on_stop_signal, p);
     if (!start_shared(p, workers))
         return false;
-    p->workers = workers_start(&p->shared, workers, p->setup, NULL);
+    p->workers = workers_start(&p->shared, workers, p->setup, &console_ops);
     p->listeners = listen_start(p->loop, setup_config(p->setup), p->workers);
     if (!p->listeners)
         return false;
@@ -132,6 +136,7 @@ static void stop(struct program *p)
     resolver_free(&p->shared.resolver);
     registry_free(&p->shared.registry);
     places_free(&p->shared.places);
+    control_free(&p->shared.control);
     cancel_keys_free(&p->shared.cancel_keys);
     keycache_free(&p->shared.keycache);
     loop_free(&p->loop);

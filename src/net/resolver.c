@@ -47,10 +47,12 @@ struct question {
     char name[];
 };
 
+STAILQ_HEAD(question_list, question);
+
 struct name {
     UT_hash_handle hh;
     struct resolver *resolver;
-    STAILQ_HEAD(, question) waiting;
+    struct question_list waiting;
     bool is_searched;
     uint64_t expires_us;
     struct addr_list *known; /* the last good answer, port 0; NULL: none yet */
@@ -238,7 +240,7 @@ static void take_result(struct name *n, int status, struct ares_addrinfo *found,
 {
     struct resolver *r = n->resolver;
     int ttl_s = 0;
-    struct addr_list *fresh = status == ARES_SUCCESS ? gather(found, &ttl_s) : NULL;
+    struct addr_list *fresh = status == ARES_SUCCESS && found ? gather(found, &ttl_s) : NULL;
     if (fresh) {
         addr_list_unref(&n->known);
         n->known = fresh;

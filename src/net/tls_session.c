@@ -54,14 +54,13 @@ static struct kept_sessions *find_locked(struct session_cache *c, const char *ke
     struct kept_sessions *k;
     TAILQ_FOREACH(k, &c->shared.list, link)
     {
-        if (strcmp(k->key, key) == 0)
-            break;
-    }
-    if (k) {
+        if (strcmp(k->key, key) != 0)
+            continue;
         TAILQ_REMOVE(&c->shared.list, k, link);
         TAILQ_INSERT_HEAD(&c->shared.list, k, link);
+        return k;
     }
-    return k;
+    return NULL;
 }
 
 /* Returns what had to leave to make room, or NULL. */

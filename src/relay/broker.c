@@ -36,7 +36,7 @@ static void end_wait(struct session *ses)
 {
     if (!ses->wait_since_us)
         return;
-    counter_add(&ses->relay->stats->wait_time,
+    counter_add(&ses->stats->wait_time,
                 loop_now(ses->relay->loop) - ses->wait_since_us);
     ses->wait_since_us = 0;
     ses->relay->n_waiting--;
@@ -54,7 +54,7 @@ void broker_fail_waiting(struct session *ses, const struct error *err, bool fata
 {
     struct client *c = ses->client;
     broker_stop_waiting(ses);
-    counter_add(&ses->relay->stats->refused, 1);
+    counter_add(&ses->stats->refused, 1);
     if (fatal || client_get_state(c) != CLIENT_WAITING) {
         client_fail(c, err);
         return;
@@ -236,6 +236,14 @@ void broker_release(struct lent *l)
     l->idle_since_us = loop_now(l->relay->loop);
     pool_release(l->pool, &l->ledger, l->idle_since_us, &d);
     act_on_release(l, &d);
+}
+
+void broker_serve(struct relay *r, struct pool *p)
+{
+    struct pool_server *s;
+    struct pool_release d;
+    while (pool_serve(p, (unsigned)r->worker, loop_now(r->loop), &s, &d))
+        act_on_release(container_of(s, struct lent, ledger), &d);
 }
 
 void broker_cancel_over(struct lent *l)

@@ -52,6 +52,8 @@ void broker_close_server(struct lent *l, const char *reason);
 void broker_cancel_over(struct lent *l);
 /* Closes what the ledger says is too old, too idle or too many; keeps min_pool_size. */
 void broker_sweep_pool(struct relay *r, struct pool *p);
+/* After pool_resume: this worker's idle servers go to those who waited. */
+void broker_serve(struct relay *r, struct pool *p);
 /* Asks the workers of the bit set to sweep the pool. */
 void broker_post_sweeps(struct relay *r, struct pool *p, uint64_t workers);
 

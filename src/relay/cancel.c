@@ -105,51 +105,16 @@ static bool find_key(struct cancel_keys *k, struct span key, int *worker_out, ui
 
 /* ---- a request finds its client -------------------------------------------------------- */
 
-struct cancel_message {
-    struct message message;
-    uint64_t client_id;
+/* Who asks, by worker and id: its connection stays open until the request has done what it can, as
+ * PostgreSQL's does, because the application takes its end for that. */
+struct requester {
+    int worker;
+    uint64_t id; /* 0: nobody */
 };
 
-static void cancel_session(struct session *ses)
-{
-    struct error err;
-    if (ses->lent) {
-        if (!server_is_at_rest(ses->lent->server) || server_status(ses->lent->server) != 'I')
-            cancel_server(ses->lent);
-        return;
-    }
-    if (client_get_state(ses->client) != CLIENT_WAITING)
-        return; /* nothing is running: as in PostgreSQL, nothing happens */
-    error_set(&err, SQLSTATE_QUERY_CANCELED, "canceling statement due to user request");
-    broker_fail_waiting(ses, &err, false);
-}
-
-static void deliver_cancel(struct message *m, void *receiver)
-{
-    struct cancel_message *c = container_of(m, struct cancel_message, message);
-    struct session *ses = receiver ? relay_find_session(receiver, c->client_id) : NULL;
-    free(c);
-    if (ses)
-        cancel_session(ses);
-}
-
-void cancel_requested(struct relay *r, struct client *requester, struct span key)
-{
-    int worker;
-    uint64_t id;
-    if (find_key(r->shared->cancel_keys, key, &worker, &id)) {
-        struct cancel_message *m = xcalloc(1, sizeof *m);
-        m->message.deliver = deliver_cancel;
-        m->client_id = id;
-        mailbox_post(relay_mailbox(r->shared->relays[worker]), &m->message);
-    }
-    client_close(requester, NULL);
-}
-
-/* ---- a request to a server ------------------------------------------------------------- */
-
 struct cancel_run {
-    struct lent *lent;
+    struct lent *lent; /* NULL: nobody waits for the effect any more */
+    struct requester requester;
     struct relay *relay;
     struct dialer *dialer;
     struct stream stream;
@@ -157,6 +122,76 @@ struct cancel_run {
     bool over;
     struct cancel_run *next; /* relay->dead_cancels */
 };
+
+struct cancel_message {
+    struct message message;
+    uint64_t client_id; /* of the one to be cancelled, then of the one to be closed */
+    struct requester requester;
+};
+
+static void deliver_over(struct message *m, void *receiver)
+{
+    struct cancel_message *c = container_of(m, struct cancel_message, message);
+    struct session *ses = receiver ? relay_find_session(receiver, c->client_id) : NULL;
+    free(c);
+    if (ses)
+        client_close(ses->client, NULL);
+}
+
+static void tell_requester(struct relay *r, const struct requester *q)
+{
+    if (!q->id)
+        return;
+    struct cancel_message *m = xcalloc(1, sizeof *m);
+    m->message.deliver = deliver_over;
+    m->client_id = q->id;
+    mailbox_post(relay_mailbox(r->shared->relays[q->worker]), &m->message);
+}
+
+/* True if a request to the server is under way and tells the requester when it is over. */
+static bool cancel_session(struct session *ses, const struct requester *q)
+{
+    struct error err;
+    if (ses->lent) {
+        struct lent *l = ses->lent;
+        bool runs = !server_is_at_rest(l->server) || server_status(l->server) != 'I';
+        if (!runs || !cancel_server(l))
+            return false;
+        l->cancel_run->requester = *q;
+        return true;
+    }
+    if (client_get_state(ses->client) != CLIENT_WAITING)
+        return false; /* nothing is running: as in PostgreSQL, nothing happens */
+    error_set(&err, SQLSTATE_QUERY_CANCELED, "canceling statement due to user request");
+    broker_fail_waiting(ses, &err, false);
+    return false;
+}
+
+static void deliver_cancel(struct message *m, void *receiver)
+{
+    struct cancel_message *c = container_of(m, struct cancel_message, message);
+    struct session *ses = receiver ? relay_find_session(receiver, c->client_id) : NULL;
+    if (receiver && !(ses && cancel_session(ses, &c->requester)))
+        tell_requester(receiver, &c->requester);
+    free(c);
+}
+
+void cancel_requested(struct relay *r, struct client *requester, struct span key)
+{
+    int worker;
+    uint64_t id;
+    if (!find_key(r->shared->cancel_keys, key, &worker, &id)) {
+        client_close(requester, NULL);
+        return;
+    }
+    struct cancel_message *m = xcalloc(1, sizeof *m);
+    m->message.deliver = deliver_cancel;
+    m->client_id = id;
+    m->requester = (struct requester){r->worker, client_id(requester)};
+    mailbox_post(relay_mailbox(r->shared->relays[worker]), &m->message);
+}
+
+/* ---- a request to a server ------------------------------------------------------------- */
 
 static void run_end(struct cancel_run *run)
 {
@@ -168,6 +203,7 @@ static void run_end(struct cancel_run *run)
     if (stream_is_open(&run->stream))
         stream_close(&run->stream);
     struct lent *l = run->lent;
+    tell_requester(run->relay, &run->requester);
     run->next = run->relay->dead_cancels;
     run->relay->dead_cancels = run;
     if (!l)
@@ -270,7 +306,7 @@ bool cancel_server(struct lent *l)
     l->cancel_run = run;
     uint64_t patience = setup_config(r->setup)->cancel_wait_timeout_us;
     l->cancel_deadline_us = patience ? loop_now(r->loop) + patience : 0;
-    counter_add(&r->stats->canceled, 1);
+    counter_add(&l->stats->canceled, 1);
     struct dialer_options options;
     struct addr_list *to = addr_list_new(server_address(l->server), 1);
     place_dialer_options(l->place, &options);

@@ -118,15 +118,17 @@ static void not_reserved(struct relay *r, struct pool *p, const struct pool_dial
         evict_for(r, p, a->cap);
 }
 
-bool dial_for_waiters(struct relay *r, struct pool *p, struct error *err)
+static bool dial_pool(struct relay *r, struct pool *p, struct error *err)
 {
     struct place *place = pool_owner(p);
     for (;;) {
         uint64_t now = loop_now(r->loop);
         struct pool_dial_answer a;
         size_t host;
-        if (!place_may_dial(place, now, err))
+        if (!place_may_dial(place, now, err)) {
+            pool_decline(p);
             return false;
+        }
         if (!pool_reserve_dial(p, now, &a)) {
             not_reserved(r, p, &a);
             return true;
@@ -148,6 +150,13 @@ bool dial_for_waiters(struct relay *r, struct pool *p, struct error *err)
     }
 }
 
+bool dial_for_waiters(struct relay *r, struct pool *p, struct error *err)
+{
+    bool ok = dial_pool(r, p, err);
+    dial_for_hungry(r, p);
+    return ok;
+}
+
 void dial_for_min(struct relay *r, struct pool *p)
 {
     struct place *place = pool_owner(p);
@@ -166,8 +175,9 @@ void dial_for_min(struct relay *r, struct pool *p)
 void dial_for_hungry(struct relay *r, struct pool *p)
 {
     struct pool *hungry;
+    struct error err;
     while ((hungry = pool_next_hungry(p)) != NULL) {
-        broker_dial_more(r, hungry);
+        (void)dial_pool(r, hungry, &err);
         pool_unref(&hungry);
     }
 }
@@ -201,7 +211,7 @@ void dial_succeeded(struct lent *l)
 {
     struct relay *r = l->relay;
     l->dialing = false;
-    counter_add(&r->stats->server_opened, 1);
+    counter_add(&l->stats->server_opened, 1);
     target_succeeded(target_of(l), loop_now(r->loop), server_used_scram(l->server));
 }
 
@@ -255,7 +265,7 @@ void dial_failed(struct lent *l, const struct server_end *end)
     uint64_t now = loop_now(r->loop), jitter = rand_next(&r->jitter);
     enum failure_class class = failure_classify(phase_of(end), &end->error, &tell);
     l->dialing = false;
-    counter_add(&r->stats->server_failed, 1);
+    counter_add(&l->stats->server_failed, 1);
     lent_log(l, LOG_WARNING_LEVEL, "server login failed: %s%s (%s)",
              end->said_goodbye ? "FATAL " : "", end->error.text, failure_class_name(class));
     target_failed(target_of(l), now, class, &tell, jitter);

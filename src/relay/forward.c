@@ -235,7 +235,7 @@ void forward_input_done(struct client *c)
         inject_due(ses);
         size_t n = outgoing_bytes(&r->to_server);
         if (n) {
-            counter_add(&r->stats->received, n);
+            counter_add(&ses->stats->received, n);
             server_send(ses->lent->server, &r->to_server);
             if (server_is_blocked(ses->lent->server))
                 client_pause(c);

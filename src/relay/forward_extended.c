@@ -161,7 +161,7 @@ static void parse_named(struct session *ses, const struct frontend_parse *m)
 static enum request_verdict take_parse(struct session *ses, const struct request *r)
 {
     struct frontend_parse m;
-    counter_add(&ses->relay->stats->client_parse, 1);
+    counter_add(&ses->stats->client_parse, 1);
     if (!is_followed(ses)) {
         pass(ses, r, EXPECT_PARSE);
         return REQUEST_TAKEN;
@@ -212,7 +212,7 @@ static enum request_verdict take_bind(struct session *ses, const struct request 
 {
     struct frontend_bind_head head;
     char name[STATEMENT_NAME];
-    counter_add(&ses->relay->stats->bind, 1);
+    counter_add(&ses->stats->bind, 1);
     if (frontend_parse_bind_head(body_of(r), r->body_len, &head) != FRAME_OK)
         return violation(ses, "broken Bind packet");
     if (!is_followed(ses)) {

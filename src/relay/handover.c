@@ -60,7 +60,7 @@ static void deliver_handed(struct message *m, void *receiver)
     }
     relay_add_lent(r, l);
     server_attach(l->server, r->loop, l);
-    counter_add(&r->stats->handover, 1);
+    counter_add(&l->stats->handover, 1);
     struct session *ses = relay_find_session(r, client_id);
     if (ses && ses->pool != l->pool)
         ses = NULL;

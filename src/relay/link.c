@@ -149,7 +149,7 @@ enum link_result link_begin(struct session *ses, struct lent *l, const struct re
     l->error_since_ready = l->group_open = false;
     client_enter(ses->client, CLIENT_LINKED);
     server_enter(l->server, SERVER_LINKED);
-    counter_add(&ses->relay->stats->server_assignment, 1);
+    counter_add(&ses->stats->server_assignment, 1);
     if (client_params(ses->client) == server_params(l->server))
         return LINK_GO;
     return send_difference(ses, first);

@@ -10,6 +10,7 @@
 #include "net/tls_context.h"
 #include "pool/registry.h"
 #include "setup/setup.h"
+#include "stats/figures.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,17 +32,22 @@ struct parsed {
 
 struct places {
     struct registry *registry;
+    unsigned n_workers;
     struct target_limits limits;
+    struct figures *console_figures;
     struct {
         struct mutex m;
         struct target_entry *targets;
     } shared;
 };
 
-struct places *places_new(struct registry *registry, const struct target_limits *limits)
+struct places *places_new(struct registry *registry, unsigned n_workers,
+                          const struct target_limits *limits, uint64_t now_us)
 {
     struct places *p = xcalloc(1, sizeof *p);
     p->registry = registry;
+    p->n_workers = n_workers;
+    p->console_figures = figures_new(n_workers, now_us);
     p->limits = *limits;
     mutex_init(&p->shared.m);
     return p;
@@ -60,6 +66,7 @@ void places_free(struct places **pp)
         free(e);
     }
     mutex_fini(&p->shared.m);
+    figures_free(&p->console_figures);
     free(p);
     *pp = NULL;
 }
@@ -106,6 +113,7 @@ static void place_free(void *owner)
 {
     struct place *p = owner;
     forget_parsed(p);
+    figures_free(&p->figures);
     limits_release(p->limits, &p->caps[0]);
     limits_release(p->limits, &p->caps[1]);
     param_set_unref(&p->shared.base);
@@ -122,7 +130,7 @@ static void place_free(void *owner)
 
 static struct place *place_new(struct places *places, struct setup *setup,
                                const struct setup_login *login, const char *database,
-                               const char *user)
+                               const char *user, uint64_t now_us)
 {
     const struct config *cfg = setup_config(setup);
     const struct config_database *db = login->db;
@@ -136,6 +144,7 @@ static struct place *place_new(struct places *places, struct setup *setup,
     p->follows_statements = p->mode != POOL_MODE_SESSION && cfg->max_prepared_statements > 0;
     p->tls = setup_server_tls(setup, db);
     p->accepted = param_accepted_new();
+    p->figures = figures_new(places->n_workers, now_us);
     p->n_targets = db->n_hosts;
     p->targets = xcalloc(db->n_hosts, sizeof(struct target *));
     for (size_t i = 0; i < db->n_hosts; i++)
@@ -176,7 +185,8 @@ static void fill_entry(struct registry_entry *e, const struct config *cfg,
 }
 
 struct pool *places_find(struct places *places, struct setup *setup,
-                         const struct setup_login *login, const char *database, const char *user)
+                         const struct setup_login *login, const char *database, const char *user,
+                         uint64_t now_us)
 {
     const char *pool_user = login->pool_user ? login->pool_user : user;
     struct pool_key key = {.database = database, .user = pool_user, .extra = ""};
@@ -185,7 +195,7 @@ struct pool *places_find(struct places *places, struct setup *setup,
         return pool;
     struct registry_entry entry;
     fill_entry(&entry, setup_config(setup), login);
-    struct place *p = place_new(places, setup, login, database, pool_user);
+    struct place *p = place_new(places, setup, login, database, pool_user, now_us);
     struct limits *limits = registry_limits(places->registry);
     p->limits = limits;
     p->caps[0] = limits_get(limits, POOL_CAP_DATABASE, database, &entry.database_cap);
@@ -198,6 +208,11 @@ struct pool *places_find(struct places *places, struct setup *setup,
     p->pool = pool;
     mutex_unlock(&p->shared.m);
     return pool;
+}
+
+struct figures *places_console_figures(struct places *p)
+{
+    return p->console_figures;
 }
 
 /* ---- what servers reported ------------------------------------------------------------- */

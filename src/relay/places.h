@@ -16,6 +16,7 @@
 #include "upstream/target.h"
 
 struct dialer_options;
+struct figures;
 struct limits;
 struct parsed;
 struct places;
@@ -37,6 +38,7 @@ struct place {
     struct param_accepted *accepted;
     struct target **targets; /* one per host of db; borrowed from places */
     size_t n_targets;
+    struct figures *figures;
     struct limits *limits;
     struct cap *caps[2]; /* counted; database and user, for client limits */
 
@@ -55,13 +57,17 @@ struct place {
     } shared;
 };
 
-struct places *places_new(struct registry *registry, const struct target_limits *limits);
+struct places *places_new(struct registry *registry, unsigned n_workers,
+                          const struct target_limits *limits, uint64_t now_us);
 void places_free(struct places **p);
 
 /* Finds or makes the pool for a login and returns it with a reference (pool_unref); its place is
- * pool_owner(). */
+ * pool_owner(). Its statistics begin now. */
 struct pool *places_find(struct places *p, struct setup *setup, const struct setup_login *login,
-                         const char *database, const char *user);
+                         const char *database, const char *user, uint64_t now_us);
+
+/* What the console's own clients did: it counts as one more pool. */
+struct figures *places_console_figures(struct places *p);
 
 /* What servers reported; false if none has logged in yet. *base_out is counted. */
 bool place_welcome(struct place *p, struct buf *reports_out, struct param_set **base_out);

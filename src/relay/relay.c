@@ -36,6 +36,7 @@ struct lent *relay_find_lent(struct relay *r, uint64_t id)
 void relay_add_lent(struct relay *r, struct lent *l)
 {
     l->relay = r;
+    l->stats = figures_row(l->place->figures, (unsigned)r->worker);
     TAILQ_INSERT_TAIL(&r->servers, l, link);
     HASH_ADD(hh, r->by_server_id, id, sizeof l->id, l);
 }
@@ -130,14 +131,20 @@ static void reap(void *arg)
     cancel_reap(r);
 }
 
+struct client *relay_find_client(struct relay *r, uint64_t id)
+{
+    struct session *ses = relay_find_session(r, id);
+    return ses ? ses->client : NULL;
+}
+
 /* ---- accepting ------------------------------------------------------------------------- */
 
 static bool may_login(void *owner, struct client *c, struct error *err)
 {
     struct relay *r = owner;
     unsigned max = (unsigned)setup_config(r->setup)->max_client_conn;
-    (void)c;
-    if (!max || atomic_load_explicit(&r->shared->n_clients, memory_order_relaxed) <= max)
+    /* The operator gets in when nobody else does. */
+    if (!max || client_setup_login(c)->is_console || atomic_load_explicit(&r->shared->n_clients, memory_order_relaxed) <= max)
         return true;
     return error_set(err, SQLSTATE_TOO_MANY_CONNECTIONS,
                      "no more connections allowed (max_client_conn)");
@@ -195,7 +202,6 @@ struct relay *relay_new(struct relay_shared *shared, int worker, struct loop *lo
     r->worker = worker;
     r->loop = loop;
     r->setup = setup_ref(setup);
-    r->stats = xcalloc(1, sizeof *r->stats);
     r->jitter = rand_u64();
     r->client_context = (struct client_context){
         .loop = loop,
@@ -242,7 +248,6 @@ void relay_free(struct relay **rp)
     outgoing_fini(&r->to_client);
     outgoing_fini(&r->to_server);
     setup_unref(&r->setup);
-    free(r->stats);
     free(r);
     *rp = NULL;
 }
@@ -267,7 +272,12 @@ unsigned relay_client_count(const struct relay *r)
     return atomic_load_explicit(&r->n_clients, memory_order_relaxed);
 }
 
-struct stats *relay_stats(struct relay *r)
+struct relay_shared *relay_shared_of(struct relay *r)
 {
-    return r->stats;
+    return r->shared;
+}
+
+struct setup *relay_setup(struct relay *r)
+{
+    return r->setup;
 }

@@ -17,6 +17,8 @@
  *   tick.c       every time-out
  *   cancel.c     cancel requests, ours and the clients'
  *   places.c     what pools and targets need beside their ledgers: credentials, welcome, state
+ *   control.c    what the operator ordered for databases; order.c: his orders, in one worker
+ *   look.c       rows about clients and servers, for the console
  *
  * Threads: everything here is touched by the worker's own thread, except `shared` (each member has
  * its own lock) and the mailbox. Across workers, clients and servers are named by id. */
@@ -31,13 +33,13 @@
 #include "server/server.h"
 
 struct cancel_keys;
+struct control;
 struct keycache;
 struct limits;
 struct places;
 struct registry;
 struct resolver;
 struct setup;
-struct stats;
 struct tls_context;
 
 /* What all workers share. Set before they start; each member locks for itself. */
@@ -46,6 +48,7 @@ struct relay_shared {
     struct relay **relays; /* by worker index */
     struct registry *registry;
     struct places *places;
+    struct control *control;
     struct cancel_keys *cancel_keys;
     struct keycache *keycache;
     struct resolver *resolver;
@@ -78,10 +81,13 @@ void relay_accept(struct relay *r, int fd, const struct addr *peer);
 /* Swap the setup (reload); takes a reference. */
 void relay_set_setup(struct relay *r, struct setup *setup);
 
+/* NULL if it has left. The worker's own thread. */
+struct client *relay_find_client(struct relay *r, uint64_t id);
 /* How many connections of applications live here; any thread. */
 unsigned relay_client_count(const struct relay *r);
 
-/* What this worker counted; read by any thread. */
-struct stats *relay_stats(struct relay *r);
+struct relay_shared *relay_shared_of(struct relay *r);
+/* Borrowed until the next turn; the worker's own thread. */
+struct setup *relay_setup(struct relay *r);
 
 #endif

@@ -8,7 +8,7 @@
 #include "relay/relay.h"
 #include "relay/tick.h"
 #include "setup/setup.h"
-#include "stats/sums.h"
+#include "stats/figures.h"
 #include "track/sql_head.h"
 
 #include <uthash.h>
@@ -34,6 +34,7 @@ struct session {
     /* Since the login was through. */
     struct pool *pool; /* counted */
     struct place *place;
+    struct stats *stats; /* the place's row of this worker */
     struct pool_waiter waiter;
     uint8_t key[8]; /* cancel key: process number and secret, as on the wire */
     bool has_key;
@@ -74,6 +75,7 @@ struct lent {
     TAILQ_ENTRY(lent) link; /* relay->servers, then relay->dead_servers */
     struct pool *pool;      /* counted */
     struct place *place;
+    struct stats *stats; /* the place's row of the worker it is with */
     size_t host; /* which host of the place it is connected to */
     struct pool_server ledger;
 
@@ -119,7 +121,6 @@ struct relay {
     struct loop *loop;
     struct client_context client_context;
     struct mailbox mailbox;
-    struct stats *stats;
     uint64_t jitter;
 
     struct setup *setup;

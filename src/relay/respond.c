@@ -8,6 +8,7 @@
  * A gate (link.c) is refused: the server then skips what the client sent, up to a Sync. The client
  * must get, for every unit that is skipped (a simple Query, or an extended group up to its Sync),
  * one error and one ReadyForQuery, as if each had failed by itself. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "proto/backend.h"
 #include "proto/frontend.h"
@@ -84,6 +85,25 @@ static bool reword_provoked(struct lent *l, struct span message)
     return true;
 }
 
+/* query_timeout has cancelled the statement: the client should read that, not "user request". */
+static bool reword_timeout(struct lent *l, struct span message)
+{
+    struct session *ses = l->session;
+    struct report r;
+    struct error err;
+    if (!ses->query_overdue || message.n < FRAME_HEADER ||
+        !report_parse(span_of(message.p + FRAME_HEADER, message.n - FRAME_HEADER), &r) ||
+        !span_is(r.sqlstate, SQLSTATE_QUERY_CANCELED))
+        return false;
+    const struct config_user *user = client_setup_login(ses->client)->pool_user_line;
+    uint64_t limit = effective_query_timeout_us(setup_config(l->relay->setup), user);
+    error_set(&err, SQLSTATE_QUERY_CANCELED, "query timeout: canceled after %llu.%llu s",
+              (unsigned long long)(limit / US_PER_S),
+              (unsigned long long)(limit % US_PER_S / (US_PER_S / 10)));
+    report_error(answer_buf(l), "ERROR", &err, NULL, NULL);
+    return true;
+}
+
 static void fence_failed(struct lent *l)
 {
     /* The statement behind it runs without the client's settings. Nothing of it may count. */
@@ -118,7 +138,9 @@ static bool on_error(struct server *s, const struct expect *e, struct span messa
     note_cancel(l, message);
     if (!l->session)
         return false;
-    counter_add(&l->relay->stats->errors, 1);
+    counter_add(&l->stats->errors, 1);
+    if (e->owner == EXPECT_CLIENT && reword_timeout(l, message))
+        return false;
     switch ((enum expect_owner)e->owner) {
     case EXPECT_CLIENT:
         if (e->kind == EXPECT_DESCRIBE && reword_provoked(l, message))
@@ -201,7 +223,7 @@ static void on_answered(struct server *s, const struct expect *e)
 {
     struct lent *l = lent_of(s);
     if (e->kind == EXPECT_PARSE) {
-        counter_add(&l->relay->stats->server_parse, 1);
+        counter_add(&l->stats->server_parse, 1);
         if (e->arg)
             place_note_parsed(l->place, e->arg);
     }
@@ -213,11 +235,12 @@ static void count_ready(struct lent *l)
 {
     struct session *ses = l->session;
     uint64_t now = loop_now(l->relay->loop);
-    struct stats *stats = ses->relay->stats;
+    struct stats *stats = ses->stats;
     counter_add(&stats->query, 1);
     if (ses->query_since_us)
         counter_add(&stats->query_time, now - ses->query_since_us);
     ses->query_since_us = 0;
+    ses->query_overdue = false;
     if (server_status(l->server) != 'I')
         return;
     counter_add(&stats->xact, 1);
@@ -240,6 +263,13 @@ static bool on_ready_for_query(struct server *s, const struct expect *e)
     if (!l->session)
         return false;
     count_ready(l);
+    if (l->place->mode == POOL_MODE_STATEMENT && server_status(s) != 'I') {
+        struct error err;
+        error_set(&err, SQLSTATE_FEATURE_NOT_SUPPORTED,
+                  "transaction blocks not allowed in statement pooling mode");
+        client_fail(l->session->client, &err);
+        return false;
+    }
     return true;
 }
 
@@ -256,7 +286,7 @@ static void on_flush(struct server *s)
         return;
     }
     struct client *c = l->session->client;
-    counter_add(&l->relay->stats->sent, outgoing_bytes(out));
+    counter_add(&l->stats->sent, outgoing_bytes(out));
     client_send(c, out);
     if (client_is_blocked(c))
         server_pause(s);
@@ -282,6 +312,9 @@ static void on_input_done(struct server *s)
     sync_after_gate(l);
     if (!server_is_at_rest(s))
         return;
+    /* Whether a Sync beside a failing COPY is still to be answered cannot be seen from here. */
+    if (expect_is_unsure(server_expects(s)))
+        l->close_when_idle = true;
     if (leave_is_running(l)) {
         leave_step(l);
         return;

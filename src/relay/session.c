@@ -9,6 +9,7 @@
 #include "proto/backend.h"
 #include "relay/broker.h"
 #include "relay/cancel.h"
+#include "relay/control.h"
 #include "relay/forward.h"
 #include "relay/leave.h"
 #include "relay/link.h"
@@ -25,7 +26,7 @@ static void welcome(struct session *ses)
         return;
     broker_stop_waiting(ses);
     cancel_enter_key(ses);
-    counter_add(&ses->relay->stats->client_login, 1);
+    counter_add(&ses->stats->client_login, 1);
     client_welcome(ses->client, buf_span(&reports), base, span_of(ses->key, sizeof ses->key));
     buf_reset(&reports);
     param_set_unref(&base);
@@ -68,9 +69,10 @@ static void on_login(struct client *c)
     struct error err;
     ses->pool =
         places_find(r->shared->places, r->setup, client_setup_login(c), client_database(c),
-                    client_user(c));
+                    client_user(c), loop_now(r->loop));
     ses->place = pool_owner(ses->pool);
-    if (!place_admit(ses->place, &err)) {
+    ses->stats = figures_row(ses->place->figures, (unsigned)r->worker);
+    if (!control_login(r->shared->control, ses->pool, &err) || !place_admit(ses->place, &err)) {
         client_fail(c, &err);
         return;
     }

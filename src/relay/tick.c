@@ -154,6 +154,8 @@ static void dial_waiting(struct pool *p, void *arg)
 static void sweep_pool(struct pool *p, void *arg)
 {
     struct relay *r = arg;
+    struct place *place = pool_owner(p);
+    figures_roll(place->figures, loop_now(r->loop), setup_config(r->setup)->stats_period_us);
     broker_sweep_pool(r, p);
     if (r->worker == 0)
         dial_for_min(r, p);
@@ -170,6 +172,8 @@ static void sweep_pools(struct relay *r, uint64_t now)
         return;
     r->last_sweep_us = now;
     registry_each(r->shared->registry, sweep_pool, r);
+    figures_roll(places_console_figures(r->shared->places), now,
+                 setup_config(r->setup)->stats_period_us);
     if (r->worker == 0 && now - r->last_reap_us >= REAP_US) {
         r->last_reap_us = now;
         registry_reap(r->shared->registry);

@@ -319,6 +319,11 @@ const char *server_tls_text(const struct server *s, char *out, size_t size)
     return stream_tls_text(&s->stream, out, size);
 }
 
+const struct stream *server_stream(const struct server *s)
+{
+    return &s->stream;
+}
+
 uint64_t server_connected_us(const struct server *s)
 {
     return s->born_us;

@@ -28,6 +28,7 @@ struct keycache;
 struct loop;
 struct secret;
 struct server;
+struct stream;
 struct target;
 struct tls_context;
 
@@ -165,6 +166,8 @@ bool server_is_tls(const struct server *s);
 /* Of a message that streams, the rest is still to come. */
 bool server_is_mid_message(const struct server *s);
 const char *server_tls_text(const struct server *s, char *out, size_t size);
+/* To look at, not to act on. */
+const struct stream *server_stream(const struct server *s);
 uint64_t server_connected_us(const struct server *s);
 bool server_used_scram(const struct server *s);
 

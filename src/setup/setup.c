@@ -375,6 +375,29 @@ const char *setup_client_certificate(const struct setup *s)
     return s->client_certificate;
 }
 
+/* ---- users, to look at ----------------------------------------------------------------- */
+
+struct each_user_run {
+    void (*fn)(const char *user, void *arg);
+    void *arg;
+};
+
+static void each_listed(void *arg, const char *user, const struct secret *secret)
+{
+    struct each_user_run *run = arg;
+    (void)secret;
+    run->fn(user, run->arg);
+}
+
+void setup_each_user(const struct setup *s, void (*fn)(const char *user, void *arg), void *arg)
+{
+    struct each_user_run run = {fn, arg};
+    if (s->config->url_user)
+        fn(s->config->url_user, arg);
+    if (s->users)
+        userlist_each(s->users, each_listed, &run);
+}
+
 /* ---- logins ---------------------------------------------------------------------------- */
 
 static const struct secret *secret_of(const struct setup *s, const char *user)

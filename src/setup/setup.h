@@ -28,6 +28,9 @@ const char *setup_client_certificate(const struct setup *s);
 /* TLS towards the hosts of a database: NULL for plain. Borrowed as long as the setup. */
 struct tls_context *setup_server_tls(const struct setup *s, const struct config_database *db);
 
+/* Calls fn for each user of the list, and for that of the URL. */
+void setup_each_user(const struct setup *s, void (*fn)(const char *user, void *arg), void *arg);
+
 /* What a client's name and database amount to. Borrowed as long as the setup. */
 struct setup_login {
     bool is_console;

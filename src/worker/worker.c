@@ -44,33 +44,6 @@ static void deliver_accepted(struct message *m, void *receiver)
     free(a);
 }
 
-struct visit {
-    struct message message;
-    struct relay_shared *shared;
-    void (*fn)(struct relay *r, void *arg);
-    void (*done)(void *arg);
-    void *arg;
-};
-
-static void deliver_visit(struct message *m, void *receiver)
-{
-    struct visit *v = container_of(m, struct visit, message);
-    if (!receiver) {
-        free(v);
-        return;
-    }
-    struct relay *r = receiver;
-    v->fn(r, v->arg);
-    int next = relay_worker(r) + 1;
-    if (next < v->shared->n_workers) {
-        mailbox_post(relay_mailbox(v->shared->relays[next]), &v->message);
-        return;
-    }
-    if (v->done)
-        v->done(v->arg);
-    free(v);
-}
-
 struct stop {
     struct message message;
 };
@@ -140,15 +113,6 @@ void workers_deal(struct workers *w, int fd, const struct addr *peer)
     a->peer = *peer;
     relay_expect_client(w->each[best].relay);
     mailbox_post(relay_mailbox(w->each[best].relay), &a->message);
-}
-
-void workers_visit(struct relay_shared *shared, void (*fn)(struct relay *r, void *arg),
-                   void (*done)(void *arg), void *arg)
-{
-    struct visit *v = xmalloc(sizeof *v);
-    *v = (struct visit){.shared = shared, .fn = fn, .done = done, .arg = arg};
-    v->message.deliver = deliver_visit;
-    mailbox_post(relay_mailbox(shared->relays[0]), &v->message);
 }
 
 void workers_stop(struct workers **wp)

@@ -20,11 +20,6 @@ struct workers *workers_start(struct relay_shared *shared, int n, struct setup *
 /* Deals a connection to the worker with the fewest (ties: round robin); takes fd. Main thread. */
 void workers_deal(struct workers *w, int fd, const struct addr *peer);
 
-/* Runs fn(relay, arg) in each worker's thread, one after the other, then done(arg) in the last
- * one's. arg must live until then. Any thread. */
-void workers_visit(struct relay_shared *shared, void (*fn)(struct relay *r, void *arg),
-                   void (*done)(void *arg), void *arg);
-
 /* Closes all connections and joins the threads. */
 void workers_stop(struct workers **w);
 

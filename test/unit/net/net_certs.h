@@ -28,7 +28,7 @@ struct cert_terms {
     long from_s, to_s;    /* validity, from now; 0, 0: an hour */
 };
 
-static char *cert_text(BIO *b)
+static MAYBE_UNUSED char *cert_text(BIO *b)
 {
     char *p;
     long n = BIO_get_mem_data(b, &p);
@@ -68,7 +68,7 @@ static void cert_sign(struct cert *c, const struct cert_terms *t)
     EVP_MD_CTX_free(ctx);
 }
 
-static struct cert cert_make(struct cert_terms t)
+static MAYBE_UNUSED struct cert cert_make(struct cert_terms t)
 {
     static long serial = 1;
     struct cert c = {.x509 = X509_new(), .key = cert_key(t.key_type)};
@@ -93,7 +93,7 @@ static struct cert cert_make(struct cert_terms t)
     return c;
 }
 
-static void cert_free(struct cert *c)
+static MAYBE_UNUSED void cert_free(struct cert *c)
 {
     X509_free(c->x509);
     EVP_PKEY_free(c->key);

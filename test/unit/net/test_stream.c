@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "net/stream.h"
 
-#include "base/list.h"
-#include "net/mailbox.h"
 #include "net_fixture.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <time.h>
 
 static void echo(struct party *p, enum party_event e)
@@ -423,180 +420,6 @@ static void test_stream_pull_reads_what_is_there_and_its_end(void **state)
     loop_free(&l);
 }
 
-static void pull_other(struct party *p, enum party_event e)
-{
-    if (e != PARTY_INPUT)
-        return;
-    stream_pull(&p->stream); /* being read: nothing happens */
-    stream_pull(p->data);
-}
-
-static void compare_after_pull(void *owner, struct span bytes)
-{
-    struct party *p = owner;
-    p->n_in += bytes.n;
-    pull_other(p, PARTY_INPUT);
-    assert_true(span_is(bytes, "from the client"));
-}
-
-static void test_stream_pull_inside_a_callback_leaves_the_callers_bytes_alone(void **state)
-{
-    (void)state;
-    struct loop *l = loop_new();
-    struct stream_ops ops = party_ops;
-    struct party a = {0}, b;
-    int x[2], y[2];
-    open_unix_pair(x, false);
-    open_unix_pair(y, false);
-    ops.on_input = compare_after_pull;
-    stream_init(&a.stream, &ops, &a);
-    stream_open(&a.stream, l, x[0]);
-    party_open(&b, l, y[0]);
-    a.data = &b.stream;
-    assert_int_equal(write(x[1], "from the client", 15), 15);
-    loop_turn(l);
-    assert_int_equal(a.n_in, 15);
-    assert_int_equal(b.n_in, 0);
-    assert_int_equal(write(y[1], "from the database, overwriting", 30), 30);
-    assert_int_equal(write(x[1], "from the client", 15), 15);
-    stream_pause(&b.stream); /* so that only the pull can have read it */
-    stream_resume(&b.stream);
-    UNTIL(l, a.n_in == 30);
-    assert_int_equal(b.n_in, 30);
-    party_close(&a);
-    party_close(&b);
-    close(x[1]);
-    close(y[1]);
-    loop_free(&l);
-}
-
-/* ---- moving ---------------------------------------------------------------------------- */
-
-static void test_stream_detaches_only_when_it_is_quiet(void **state)
-{
-    (void)state;
-    struct loop *l = loop_new(), *other = loop_new();
-    struct party a, b;
-    int fds[2];
-    open_unix_pair(fds, true);
-    party_open(&a, l, fds[0]);
-    party_open(&b, l, fds[1]);
-    b.forget = true;
-    fill_pattern(flood_bytes, 0, 100000);
-    stream_write(&a.stream, flood_bytes, 100000);
-    assert_false(stream_detach(&a.stream));
-    UNTIL(l, a.drained);
-    assert_true(stream_detach(&a.stream));
-    assert_false(stream_detach(&a.stream));
-    assert_int_equal(stream_write(&a.stream, "x", 1), STREAM_SEND_FAILED);
-    stream_attach(&a.stream, other, &a);
-    stream_write(&b.stream, "x", 1);
-    UNTIL(other, a.n_in == 1);
-    assert_true(stream_detach(&a.stream));
-    party_close(&a); /* by whoever holds it */
-    UNTIL(l, b.ends);
-    assert_false(stream_detach(&b.stream)); /* it has ended */
-    party_close(&b);
-    loop_free(&l);
-    loop_free(&other);
-}
-
-#define TRIPS 200
-
-struct place {
-    struct loop *loop;
-    struct mailbox box;
-    struct place *other;
-};
-
-struct traveller {
-    struct message message;
-    struct party party;
-    struct place *at;
-    int trips;
-};
-
-static void traveller_arrive(struct message *m, void *receiver)
-{
-    struct traveller *t = container_of(m, struct traveller, message);
-    t->at = receiver;
-    stream_attach(&t->party.stream, t->at->loop, &t->party);
-    stream_write(&t->party.stream, "ping", 4);
-}
-
-static void stop_place(struct message *m, void *receiver)
-{
-    struct place *p = receiver;
-    (void)m;
-    if (p)
-        loop_stop(p->loop);
-}
-
-/* Moves on in the callback that brings the answer, as a server does that is released. */
-static void traveller_event(struct party *p, enum party_event e)
-{
-    struct traveller *t = p->data;
-    assert_int_equal(e, PARTY_INPUT);
-    if (buf_len(&p->in) < 4)
-        return;
-    buf_reset(&p->in);
-    assert_true(stream_detach(&p->stream));
-    struct place *next = t->at->other;
-    t->message.deliver = ++t->trips == TRIPS ? stop_place : traveller_arrive;
-    if (t->trips == TRIPS)
-        loop_stop(t->at->loop);
-    mailbox_post(&next->box, &t->message);
-}
-
-static void *run_place(void *arg)
-{
-    loop_run(((struct place *)arg)->loop);
-    return NULL;
-}
-
-static void *echo_server(void *arg)
-{
-    int fd = *(int *)arg;
-    char bytes[64];
-    ssize_t n;
-    while ((n = read(fd, bytes, sizeof bytes)) > 0)
-        assert_int_equal(write(fd, bytes, (size_t)n), n);
-    return NULL;
-}
-
-static void test_stream_moves_between_two_threads(void **state)
-{
-    (void)state;
-    struct place places[2];
-    struct traveller t = {0};
-    pthread_t threads[3];
-    int fds[2];
-    open_tcp_pair(fds);
-    assert_int_equal(fcntl(fds[1], F_SETFL, 0), 0);
-    for (int i = 0; i < 2; i++) {
-        places[i] = (struct place){.loop = loop_new(), .other = &places[1 - i]};
-        mailbox_init(&places[i].box, places[i].loop, &places[i]);
-    }
-    t.at = &places[0];
-    party_open(&t.party, t.at->loop, fds[0]);
-    t.party.also = traveller_event;
-    t.party.data = &t;
-    stream_write(&t.party.stream, "ping", 4);
-    pthread_create(&threads[2], NULL, echo_server, &fds[1]);
-    for (int i = 0; i < 2; i++)
-        pthread_create(&threads[i], NULL, run_place, &places[i]);
-    for (int i = 0; i < 2; i++)
-        pthread_join(threads[i], NULL);
-    assert_int_equal(t.trips, TRIPS);
-    party_close(&t.party);
-    pthread_join(threads[2], NULL);
-    close(fds[1]);
-    for (int i = 0; i < 2; i++) {
-        mailbox_fini(&places[i].box);
-        loop_free(&places[i].loop);
-    }
-}
-
 /* ---- peers ----------------------------------------------------------------------------- */
 
 static void test_stream_knows_its_addresses_and_a_unix_peer(void **state)
@@ -673,9 +496,6 @@ int main(void)
         cmocka_unit_test(test_stream_notices_a_hangup_while_paused_and_does_not_spin),
         cmocka_unit_test(test_stream_without_interest_in_hangups_keeps_all_bytes_for_later),
         cmocka_unit_test(test_stream_pull_reads_what_is_there_and_its_end),
-        cmocka_unit_test(test_stream_pull_inside_a_callback_leaves_the_callers_bytes_alone),
-        cmocka_unit_test(test_stream_detaches_only_when_it_is_quiet),
-        cmocka_unit_test(test_stream_moves_between_two_threads),
         cmocka_unit_test(test_stream_knows_its_addresses_and_a_unix_peer),
         cmocka_unit_test(test_stream_is_small),
     };

@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "net/stream.h"
 
-#include "base/list.h"
-#include "net/loop_impl.h"
-#include "net/mailbox.h"
 #include "net/tls.h"
 #include "tls_fixture.h"
-
-#include <pthread.h>
 
 static struct cert cert;
 static struct tls_context *server, *client;
@@ -432,160 +427,6 @@ static void test_tls_stream_may_be_closed_in_each_callback(void **state)
     }
 }
 
-/* ---- moving ---------------------------------------------------------------------------- */
-
-static void test_tls_detaches_only_without_a_half_read_record(void **state)
-{
-    (void)state;
-    struct tls_pair p;
-    uint8_t record[256];
-    pair_up(&p, server, client);
-    run_for(p.loop, 1000);
-    assert_true(stream_detach(&p.server.stream));
-    stream_attach(&p.server.stream, p.loop, &p.server);
-    stream_write(&p.client.stream, "hello", 5);
-    ssize_t n = recv(p.fds[0], record, sizeof record, 0);
-    assert_true(n > 10);
-    /* Put back in two pieces, by a third party: the peer's own descriptor. */
-    assert_int_equal(send(p.fds[1], record, 7, 0), 7);
-    run_for(p.loop, 1000);
-    assert_false(stream_detach(&p.server.stream));
-    assert_int_equal(send(p.fds[1], record + 7, (size_t)n - 7, 0), n - 7);
-    UNTIL(p.loop, p.server.n_in == 5);
-    assert_true(stream_detach(&p.server.stream));
-    stream_attach(&p.server.stream, p.loop, &p.server);
-    pair_close(&p);
-}
-
-#define TRIPS 200
-
-struct place {
-    struct loop *loop;
-    struct mailbox box;
-    struct place *other;
-};
-
-struct traveller {
-    struct message message;
-    struct party party;
-    struct place *at;
-    int trips;
-};
-
-static void traveller_arrive(struct message *m, void *receiver)
-{
-    struct traveller *t = container_of(m, struct traveller, message);
-    t->at = receiver;
-    stream_attach(&t->party.stream, t->at->loop, &t->party);
-    stream_write(&t->party.stream, "ping", 4);
-}
-
-static void stop_place(struct message *m, void *receiver)
-{
-    struct place *p = receiver;
-    (void)m;
-    if (p)
-        loop_stop(p->loop);
-}
-
-static void traveller_event(struct party *p, enum party_event e)
-{
-    struct traveller *t = p->data;
-    if (e == PARTY_HANDSHAKE) {
-        stream_write(&p->stream, "ping", 4);
-        return;
-    }
-    if (buf_len(&p->in) < 4)
-        return;
-    buf_reset(&p->in);
-    assert_true(stream_detach(&p->stream));
-    struct place *next = t->at->other;
-    t->message.deliver = ++t->trips == TRIPS ? stop_place : traveller_arrive;
-    if (t->trips == TRIPS)
-        loop_stop(t->at->loop);
-    mailbox_post(&next->box, &t->message);
-}
-
-static void *run_loop(void *arg)
-{
-    loop_run(arg);
-    return NULL;
-}
-
-static void test_tls_stream_moves_between_two_threads(void **state)
-{
-    (void)state;
-    struct place places[2], home = {.loop = loop_new()};
-    struct traveller t = {0};
-    struct party host;
-    struct error err;
-    struct message stop = {.deliver = stop_place};
-    pthread_t threads[3];
-    int fds[2];
-    open_tcp_pair(fds);
-    mailbox_init(&home.box, home.loop, &home);
-    for (int i = 0; i < 2; i++) {
-        places[i] = (struct place){.loop = loop_new(), .other = &places[1 - i]};
-        mailbox_init(&places[i].box, places[i].loop, &places[i]);
-    }
-    t.at = &places[0];
-    party_open(&t.party, t.at->loop, fds[0]);
-    party_open(&host, home.loop, fds[1]);
-    host.also = echo;
-    t.party.also = traveller_event;
-    t.party.data = &t;
-    assert_true(stream_start_tls_client(&t.party.stream, client, "localhost", false, &err));
-    assert_true(stream_start_tls_server(&host.stream, server, span_of(NULL, 0), &err));
-    pthread_create(&threads[2], NULL, run_loop, home.loop);
-    for (int i = 0; i < 2; i++)
-        pthread_create(&threads[i], NULL, run_loop, places[i].loop);
-    for (int i = 0; i < 2; i++)
-        pthread_join(threads[i], NULL);
-    mailbox_post(&home.box, &stop);
-    pthread_join(threads[2], NULL);
-    assert_int_equal(t.trips, TRIPS);
-    party_close(&t.party);
-    party_close(&host);
-    for (int i = 0; i < 2; i++) {
-        mailbox_fini(&places[i].box);
-        loop_free(&places[i].loop);
-    }
-    mailbox_fini(&home.box);
-    loop_free(&home.loop);
-}
-
-static void compare_after_pull(void *owner, struct span in)
-{
-    struct party *p = owner;
-    p->n_in += in.n;
-    if (p->data)
-        stream_pull(p->data);
-    assert_true(span_is(in, "from the client"));
-}
-
-static void test_tls_pull_inside_a_callback_leaves_the_callers_bytes_alone(void **state)
-{
-    (void)state;
-    struct tls_pair a, b;
-    struct stream_ops ops = party_ops;
-    ops.on_input = compare_after_pull;
-    pair_up(&a, server, client);
-    pair_up(&b, server, client);
-    run_for(b.loop, 1000);
-    /* One loop for both: the server of b moves over. */
-    assert_true(stream_detach(&b.server.stream));
-    stream_attach(&b.server.stream, a.loop, &b.server);
-    a.server.stream.ops = &ops;
-    a.server.data = &b.server.stream;
-    stream_write(&a.client.stream, "from the client", 15);
-    stream_write(&b.client.stream, "from the database, overwriting", 30);
-    UNTIL(a.loop, a.server.n_in == 15);
-    assert_int_equal(b.server.n_in, 30);
-    party_close(&b.server);
-    pair_close(&a);
-    pair_close(&b);
-}
-
 /* A reader of slow peers must not be held up by a burst of handshakes; all are served, though. */
 static void test_tls_serves_many_handshakes_at_once(void **state)
 {
@@ -627,9 +468,6 @@ int main(void)
         cmocka_unit_test(test_tls_takes_an_end_without_close_notify_as_a_close),
         cmocka_unit_test(test_tls_fails_on_a_damaged_record),
         cmocka_unit_test(test_tls_stream_may_be_closed_in_each_callback),
-        cmocka_unit_test(test_tls_detaches_only_without_a_half_read_record),
-        cmocka_unit_test(test_tls_stream_moves_between_two_threads),
-        cmocka_unit_test(test_tls_pull_inside_a_callback_leaves_the_callers_bytes_alone),
         cmocka_unit_test(test_tls_serves_many_handshakes_at_once),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

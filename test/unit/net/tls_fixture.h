@@ -13,7 +13,7 @@ struct tls_pair {
     int fds[2];
 };
 
-static struct tls_context *server_context(const struct cert *c)
+static MAYBE_UNUSED struct tls_context *server_context(const struct cert *c)
 {
     struct error err = {.text = ""};
     struct tls_server_options o = {.terms = {.cert_pem = c->cert_pem, .key_pem = c->key_pem}};
@@ -23,7 +23,8 @@ static struct tls_context *server_context(const struct cert *c)
     return ctx;
 }
 
-static struct tls_context *client_context(enum tls_verify verify, struct tls_trust *trust)
+static MAYBE_UNUSED struct tls_context *client_context(enum tls_verify verify,
+                                                       struct tls_trust *trust)
 {
     struct error err = {.text = ""};
     struct tls_client_options o = {.verify = verify, .trust = trust};

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* control.c - what the operator has ordered for databases. */
+#include "relay/control.h"
+
+#include "base/mem.h"
+#include "base/mutex.h"
+#include "pool/pool.h"
+
+#include <stdlib.h>
+#include <uthash.h>
+
+/* A database that something was ordered for; the empty name stands for all. */
+struct ordered {
+    char *database;
+    bool flags[CONTROL_DISABLED + 1];
+    UT_hash_handle hh;
+};
+
+struct control {
+    struct mutex m;
+    struct ordered *databases;
+};
+
+struct control *control_new(void)
+{
+    struct control *c = xcalloc(1, sizeof *c);
+    mutex_init(&c->m);
+    return c;
+}
+
+void control_free(struct control **cp)
+{
+    struct control *c = *cp;
+    struct ordered *o, *next;
+    if (!c)
+        return;
+    HASH_ITER(hh, c->databases, o, next)
+    {
+        HASH_DEL(c->databases, o);
+        free(o->database);
+        free(o);
+    }
+    mutex_fini(&c->m);
+    free(c);
+    *cp = NULL;
+}
+
+void control_enter(struct control *c)
+{
+    mutex_lock(&c->m);
+}
+
+void control_leave(struct control *c)
+{
+    mutex_unlock(&c->m);
+}
+
+bool control_has(const struct control *c, const char *database, enum control_flag flag)
+{
+    struct ordered *o;
+    HASH_FIND_STR(c->databases, database ? database : "", o);
+    return o && o->flags[flag];
+}
+
+void control_set(struct control *c, const char *database, enum control_flag flag, bool on)
+{
+    struct ordered *o;
+    const char *name = database ? database : "";
+    HASH_FIND_STR(c->databases, name, o);
+    if (!o) {
+        o = xcalloc(1, sizeof *o);
+        o->database = xstrdup(name);
+        HASH_ADD_KEYPTR(hh, c->databases, o->database, strlen(o->database), o);
+    }
+    o->flags[flag] = on;
+}
+
+bool control_is_paused(const struct control *c, const char *database)
+{
+    return control_has(c, NULL, CONTROL_PAUSED) || control_has(c, database, CONTROL_PAUSED);
+}
+
+bool control_login(struct control *c, struct pool *p, struct error *err)
+{
+    const char *database = pool_database(p);
+    mutex_lock(&c->m);
+    bool disabled = control_has(c, database, CONTROL_DISABLED);
+    /* Servers it may have are those it had when the order came, which has dealt with them. */
+    if (control_is_paused(c, database))
+        (void)pool_pause(p, POOL_PAUSE_CLOSE);
+    mutex_unlock(&c->m);
+    if (disabled)
+        return error_set(err, SQLSTATE_CANNOT_CONNECT_NOW, "database \"%s\" is disabled", database);
+    return true;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* control.h - what the operator has ordered for all databases or for one: paused, disabled.
+ *
+ * The ledgers of pools carry a pause out; this remembers it for pools that are made later. An order
+ * is given between control_enter and control_leave, and so is a new pool's first look at it: either
+ * the order finds the pool, or the pool finds the order.
+ *
+ * The lock is held while all pools are walked, which no other lock of ours is: it is the operator's
+ * and that of logins, never taken on the path of a query. Lock order: control, registry, pool. */
+#ifndef RELAY_CONTROL_H
+#define RELAY_CONTROL_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+
+struct control;
+struct pool;
+
+enum control_flag { CONTROL_PAUSED, CONTROL_DISABLED };
+
+struct control *control_new(void);
+void control_free(struct control **c);
+
+/* A client logs in to the pool: false if its database is disabled. A paused pool is told so. */
+bool control_login(struct control *c, struct pool *p, struct error *err);
+
+/* Any thread; the functions below are called in between. */
+void control_enter(struct control *c);
+void control_leave(struct control *c);
+
+/* `database` NULL: all of them, which is a flag of its own beside those of each. */
+bool control_has(const struct control *c, const char *database, enum control_flag flag);
+void control_set(struct control *c, const char *database, enum control_flag flag, bool on);
+/* By its own flag or that for all. */
+bool control_is_paused(const struct control *c, const char *database);
+
+#endif

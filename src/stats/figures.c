@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* figures.c - what was counted for one pool. */
+#include "stats/figures.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/mutex.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Rows of different workers must not share a cache line: each is written for every query. */
+#define CACHE_LINE 64
+
+struct figures_row {
+    _Alignas(CACHE_LINE) struct stats stats;
+};
+
+struct figures {
+    unsigned n_workers;
+    struct figures_row *rows;
+    struct {
+        struct mutex m;
+        struct stats_sum older, newer; /* at the start of the previous period, and of this one */
+        uint64_t older_us, newer_us;
+    } shared;
+};
+
+struct figures *figures_new(unsigned n_workers, uint64_t now_us)
+{
+    struct figures *f = xcalloc(1, sizeof *f);
+    size_t size = n_workers * sizeof *f->rows;
+    f->n_workers = n_workers;
+    if (posix_memalign((void **)&f->rows, CACHE_LINE, size) != 0)
+        abort();
+    memset(f->rows, 0, size);
+    mutex_init(&f->shared.m);
+    f->shared.older_us = f->shared.newer_us = now_us;
+    return f;
+}
+
+void figures_free(struct figures **fp)
+{
+    struct figures *f = *fp;
+    if (!f)
+        return;
+    mutex_fini(&f->shared.m);
+    free(f->rows);
+    free(f);
+    *fp = NULL;
+}
+
+struct stats *figures_row(struct figures *f, unsigned worker)
+{
+    return &f->rows[worker].stats;
+}
+
+static void sum_rows(const struct figures *f, struct stats_sum *sum)
+{
+    for (unsigned i = 0; i < f->n_workers; i++)
+        stats_add(sum, &f->rows[i].stats);
+}
+
+void figures_roll(struct figures *f, uint64_t now_us, uint64_t period_us)
+{
+    mutex_lock(&f->shared.m);
+    /* Workers' clocks are read at different moments: one may lag behind the last roll. */
+    if (now_us > f->shared.newer_us && now_us - f->shared.newer_us >= period_us) {
+        struct stats_sum sum = {0};
+        sum_rows(f, &sum);
+        f->shared.older = f->shared.newer;
+        f->shared.older_us = f->shared.newer_us;
+        f->shared.newer = sum;
+        f->shared.newer_us = now_us;
+    }
+    mutex_unlock(&f->shared.m);
+}
+
+static uint64_t per_second(uint64_t n, uint64_t us)
+{
+    return us ? (uint64_t)((double)n * (double)US_PER_S / (double)us) : 0;
+}
+
+void figures_read(struct figures *f, uint64_t now_us, struct figures_reading *out)
+{
+    struct stats_sum sum = {0}, older;
+    mutex_lock(&f->shared.m);
+    older = f->shared.older;
+    uint64_t span_us = now_us > f->shared.older_us ? now_us - f->shared.older_us : 0;
+    mutex_unlock(&f->shared.m);
+    sum_rows(f, &sum);
+#define READ(field)                                                                                \
+    out->total.field += sum.field;                                                                 \
+    out->since.field += sum.field - older.field;                                                   \
+    out->rate.field += per_second(sum.field - older.field, span_us);
+    STATS_FIELDS(READ)
+#undef READ
+}
+
+static uint64_t each(uint64_t time_us, uint64_t n)
+{
+    return n ? time_us / n : 0;
+}
+
+void figures_average(const struct figures_reading *reading, struct stats_sum *out)
+{
+    const struct stats_sum *since = &reading->since;
+    *out = reading->rate;
+    out->xact_time = each(since->xact_time, since->xact);
+    out->query_time = each(since->query_time, since->query);
+    out->wait_time = each(since->wait_time, since->server_assignment);
+}

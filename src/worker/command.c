@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* command.c - the operator's orders about databases. The texts are PgBouncer's where it has some. */
+#include "worker/command.h"
+
+#include "pool/registry.h"
+#include "relay/broker.h"
+#include "relay/control.h"
+#include "relay/order.h"
+#include "relay/relay.h"
+#include "setup/setup.h"
+
+#include <string.h>
+
+/* PostgreSQL's class for "not now, in this state". */
+#define SQLSTATE_OBJECT_NOT_IN_STATE "55000"
+
+static struct control *control_of(struct relay *r)
+{
+    return relay_shared_of(r)->control;
+}
+
+/* All databases, or one that exists and is not the console. */
+static bool may_order(struct relay *r, const char *verb, const char *database, struct error *err)
+{
+    if (!database)
+        return true;
+    if (config_is_console(database))
+        return error_set(err, SQLSTATE_FEATURE_NOT_SUPPORTED, "cannot %s admin db: %s", verb,
+                         database);
+    if (!config_find_database(setup_config(relay_setup(r)), database))
+        return error_set(err, SQLSTATE_UNDEFINED_DATABASE, "no such database: %s", database);
+    return true;
+}
+
+/* ---- for each pool of a database ------------------------------------------------------- */
+
+struct pools_run {
+    struct relay *relay;
+    const char *database; /* NULL: all */
+    void (*fn)(struct relay *r, struct pool *p, void *arg);
+    void *arg;
+};
+
+static void each_pool(struct pool *p, void *arg)
+{
+    const struct pools_run *run = arg;
+    if (!run->database || strcmp(pool_database(p), run->database) == 0)
+        run->fn(run->relay, p, run->arg);
+}
+
+static void for_pools(struct relay *r, const char *database,
+                      void (*fn)(struct relay *r, struct pool *p, void *arg), void *arg)
+{
+    struct pools_run run = {.relay = r, .database = database, .fn = fn, .arg = arg};
+    registry_each(relay_shared_of(r)->registry, each_pool, &run);
+}
+
+/* ---- pause and resume ------------------------------------------------------------------ */
+
+static void pause_pool(struct relay *r, struct pool *p, void *arg)
+{
+    (void)arg;
+    broker_post_sweeps(r, p, pool_pause(p, POOL_PAUSE_CLOSE));
+}
+
+bool command_pause(struct relay *r, const char *database, struct error *err)
+{
+    struct control *control = control_of(r);
+    if (!may_order(r, "pause", database, err))
+        return false;
+    control_enter(control);
+    bool already = !database && control_has(control, NULL, CONTROL_PAUSED);
+    if (!already) {
+        control_set(control, database, CONTROL_PAUSED, true);
+        for_pools(r, database, pause_pool, NULL);
+    }
+    control_leave(control);
+    return !already || error_set(err, SQLSTATE_OBJECT_NOT_IN_STATE, "already suspended/paused");
+}
+
+static void look_for_servers(struct relay *r, struct pool *p, void *arg)
+{
+    bool *quiet = arg;
+    struct pool_numbers n;
+    pool_inspect(p, loop_now(relay_loop(r)), &n);
+    /* One that is being opened is closed by the ledger as soon as it is ready. */
+    if (n.active + n.moving + n.idle + n.closing > 0)
+        *quiet = false;
+}
+
+bool command_is_quiet(struct relay *r, const char *database)
+{
+    bool quiet = true;
+    for_pools(r, database, look_for_servers, &quiet);
+    return quiet;
+}
+
+/* Its own pause may be over while that of all is not, and the other way round. */
+static void resume_pool(struct relay *r, struct pool *p, void *arg)
+{
+    (void)arg;
+    if (!control_is_paused(control_of(r), pool_database(p)))
+        (void)pool_resume(p);
+}
+
+bool command_resume(struct relay *r, const char *database, struct error *err)
+{
+    struct control *control = control_of(r);
+    if (!may_order(r, "resume", database, err))
+        return false;
+    control_enter(control);
+    bool paused = control_has(control, database, CONTROL_PAUSED);
+    if (paused) {
+        control_set(control, database, CONTROL_PAUSED, false);
+        for_pools(r, database, resume_pool, NULL);
+    }
+    control_leave(control);
+    if (paused)
+        return true;
+    if (!database)
+        return error_set(err, SQLSTATE_OBJECT_NOT_IN_STATE, "pooler is not paused/suspended");
+    return error_set(err, SQLSTATE_OBJECT_NOT_IN_STATE, "database %s is not paused", database);
+}
+
+static void resume_here(struct relay *r, struct pool *p, void *arg)
+{
+    (void)arg;
+    order_resume(r, p);
+}
+
+void command_resume_here(struct relay *r, const char *database)
+{
+    for_pools(r, database, resume_here, NULL);
+}
+
+/* ---- kill ------------------------------------------------------------------------------ */
+
+/* Of all databases those are killed that have a pool, and each must be resumed by its name. */
+static void pause_for_kill(struct relay *r, struct pool *p, void *arg)
+{
+    control_set(control_of(r), pool_database(p), CONTROL_PAUSED, true);
+    pause_pool(r, p, arg);
+}
+
+bool command_kill(struct relay *r, const char *database, struct error *err)
+{
+    struct control *control = control_of(r);
+    if (!may_order(r, "kill", database, err))
+        return false;
+    control_enter(control);
+    bool already = control_has(control, NULL, CONTROL_PAUSED);
+    if (!already) {
+        if (database)
+            control_set(control, database, CONTROL_PAUSED, true);
+        for_pools(r, database, pause_for_kill, NULL);
+    }
+    control_leave(control);
+    return !already || error_set(err, SQLSTATE_OBJECT_NOT_IN_STATE, "already suspended/paused");
+}
+
+static void kill_here(struct relay *r, struct pool *p, void *arg)
+{
+    order_kill_pool(r, p, arg);
+}
+
+void command_kill_here(struct relay *r, const char *database)
+{
+    struct error why;
+    error_set(&why, SQLSTATE_ADMIN_SHUTDOWN, "database removed");
+    for_pools(r, database, kill_here, &why);
+}
+
+bool command_kill_client_here(struct relay *r, uint64_t id)
+{
+    struct error why;
+    error_set(&why, SQLSTATE_ADMIN_SHUTDOWN, "admin forced disconnect");
+    return order_kill_client(r, id, &why);
+}
+
+/* ---- reconnect ------------------------------------------------------------------------- */
+
+static void recycle_pool(struct relay *r, struct pool *p, void *arg)
+{
+    (void)arg;
+    broker_post_sweeps(r, p, pool_recycle(p));
+}
+
+bool command_reconnect(struct relay *r, const char *database, struct error *err)
+{
+    if (!may_order(r, "reconnect", database, err))
+        return false;
+    for_pools(r, database, recycle_pool, NULL);
+    return true;
+}
+
+bool command_may_wait_close(struct relay *r, const char *database, struct error *err)
+{
+    return may_order(r, "wait in", database, err);
+}
+
+/* ---- disable and enable ---------------------------------------------------------------- */
+
+static void set_disabled(struct relay *r, const char *database, bool on)
+{
+    control_enter(control_of(r));
+    control_set(control_of(r), database, CONTROL_DISABLED, on);
+    control_leave(control_of(r));
+}
+
+bool command_disable(struct relay *r, const char *database, struct error *err)
+{
+    if (!may_order(r, "disable", database, err))
+        return false;
+    set_disabled(r, database, true);
+    return true;
+}
+
+bool command_enable(struct relay *r, const char *database, struct error *err)
+{
+    if (!may_order(r, "enable", database, err))
+        return false;
+    set_disabled(r, database, false);
+    return true;
+}

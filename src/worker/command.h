@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* command.h - the operator's orders about databases.
+ *
+ * `database` names one, or is NULL for all. An order is given to the ledgers at once, for all
+ * workers; what each worker must do with its own clients and servers is done in a visit (visit.h)
+ * with the function that the order names. On failure *err says why and nothing has changed. */
+#ifndef WORKER_COMMAND_H
+#define WORKER_COMMAND_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct relay;
+
+/* Clients wait, servers are closed as soon as they are free. */
+bool command_pause(struct relay *r, const char *database, struct error *err);
+/* Every server that existed when it was paused has gone: ask again until then. */
+bool command_is_quiet(struct relay *r, const char *database);
+
+/* The visit: command_resume_here. */
+bool command_resume(struct relay *r, const char *database, struct error *err);
+void command_resume_here(struct relay *r, const char *database);
+
+/* Pauses, then the visit closes all clients and servers: command_kill_here. */
+bool command_kill(struct relay *r, const char *database, struct error *err);
+void command_kill_here(struct relay *r, const char *database);
+/* In a visit; false if the client is not of this worker. */
+bool command_kill_client_here(struct relay *r, uint64_t id);
+
+/* Servers are replaced as they become free. */
+bool command_reconnect(struct relay *r, const char *database, struct error *err);
+/* For WAIT_CLOSE, which is about servers that command_reconnect has marked. */
+bool command_may_wait_close(struct relay *r, const char *database, struct error *err);
+
+/* Nobody may log in to a disabled database; who is in, stays. */
+bool command_disable(struct relay *r, const char *database, struct error *err);
+bool command_enable(struct relay *r, const char *database, struct error *err);
+
+#endif

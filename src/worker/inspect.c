@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* inspect.c - rows about databases, users, targets and statistics. */
+#include "worker/inspect.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "pool/cap.h"
+#include "pool/registry.h"
+#include "relay/control.h"
+#include "relay/places.h"
+#include "relay/relay.h"
+#include "setup/setup.h"
+#include "worker/words.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <uthash.h>
+
+static const struct config *config_of(struct relay *r)
+{
+    return setup_config(relay_setup(r));
+}
+
+/* ---- what the pools say about a database or a user -------------------------------------- */
+
+/* By the name of a database or a user, in the order in which they were found. */
+struct named {
+    char *name;
+    struct cap_numbers counts; /* of its connections; zero if it has no pool */
+    struct figures_reading reading;
+    bool seen;
+    UT_hash_handle hh;
+};
+
+static struct named *named_get(struct named **table, const char *name)
+{
+    struct named *n;
+    HASH_FIND_STR(*table, name, n);
+    if (!n) {
+        n = xcalloc(1, sizeof *n);
+        n->name = xstrdup(name);
+        HASH_ADD_KEYPTR(hh, *table, n->name, strlen(n->name), n);
+    }
+    return n;
+}
+
+static void named_free(struct named **table)
+{
+    struct named *n, *next;
+    HASH_ITER(hh, *table, n, next)
+    {
+        HASH_DEL(*table, n);
+        free(n->name);
+        free(n);
+    }
+}
+
+static void count_database(struct pool *p, void *arg)
+{
+    struct named *n = named_get(arg, pool_database(p));
+    cap_inspect(pool_cap(p, POOL_CAP_DATABASE), &n->counts);
+}
+
+static void count_user(struct pool *p, void *arg)
+{
+    struct named *n = named_get(arg, pool_user(p));
+    cap_inspect(pool_cap(p, POOL_CAP_USER), &n->counts);
+}
+
+/* ---- databases ------------------------------------------------------------------------- */
+
+struct databases_run {
+    const struct config *cfg;
+    struct control *control;
+    void (*fn)(const struct inspect_database *row, void *arg);
+    void *arg;
+};
+
+static void show_database(const struct databases_run *run, const struct config_database *db,
+                          const char *name, const struct cap_numbers *counts)
+{
+    const struct config *cfg = run->cfg;
+    struct inspect_database row = {
+        .name = name,
+        .host = db->hosts[0].name,
+        .port = db->hosts[0].port,
+        .database = db->dbname ? db->dbname : name,
+        .force_user = db->user,
+        .pool_size = effective_pool_size(cfg, db, NULL),
+        .min_pool_size = effective_min_pool_size(cfg, db),
+        .reserve_pool_size = effective_reserve_pool_size(cfg, db, NULL),
+        .server_lifetime = (int64_t)(effective_server_lifetime_us(cfg, db) / US_PER_S),
+        .pool_mode = words_pool_mode(db->pool_mode),
+        .load_balance_hosts = words_load_balance(db),
+        .max_connections = effective_max_db_connections(cfg, db),
+        .current_connections = counts->servers,
+        .max_client_connections = effective_max_db_client_connections(cfg, db),
+        .current_client_connections = counts->clients,
+    };
+    control_enter(run->control);
+    row.paused = control_has(run->control, name, CONTROL_PAUSED);
+    row.disabled = control_has(run->control, name, CONTROL_DISABLED);
+    control_leave(run->control);
+    run->fn(&row, run->arg);
+}
+
+static void show_console_database(const struct databases_run *run)
+{
+    struct inspect_database row = {
+        .name = WORDS_CONSOLE,
+        .port = run->cfg->listen_port,
+        .database = WORDS_CONSOLE,
+        .force_user = WORDS_CONSOLE,
+        .pool_mode = words_pool_mode(POOL_MODE_STATEMENT),
+    };
+    run->fn(&row, run->arg);
+}
+
+void inspect_databases(struct relay *r, void (*fn)(const struct inspect_database *row, void *arg),
+                       void *arg)
+{
+    struct databases_run run = {
+        .cfg = config_of(r), .control = relay_shared_of(r)->control, .fn = fn, .arg = arg};
+    struct named *table = NULL;
+    const struct config_database *db;
+    registry_each(relay_shared_of(r)->registry, count_database, &table);
+    for (db = run.cfg->databases; db; db = db->hh.next) {
+        struct named *n = named_get(&table, db->name);
+        n->seen = true;
+        show_database(&run, db, db->name, &n->counts);
+    }
+    for (struct named *n = table; n && run.cfg->fallback; n = n->hh.next) {
+        if (!n->seen)
+            show_database(&run, run.cfg->fallback, n->name, &n->counts);
+    }
+    show_console_database(&run);
+    named_free(&table);
+}
+
+/* ---- users ----------------------------------------------------------------------------- */
+
+static void name_user(const char *user, void *arg)
+{
+    (void)named_get(arg, user);
+}
+
+/* PgBouncer's way: right-aligned in nine characters, empty if there is no override. */
+static const char *size_text(int value, char out[16])
+{
+    out[0] = '\0';
+    if (value != CONFIG_INHERIT)
+        snprintf(out, 16, "%9d", value);
+    return out;
+}
+
+static void show_user(const struct config *cfg, const struct named *n,
+                      void (*fn)(const struct inspect_user *row, void *arg), void *arg)
+{
+    const struct config_user *user = config_find_user(cfg, n->name);
+    char size[16], reserve[16];
+    struct inspect_user row = {
+        .name = n->name,
+        .pool_size = size_text(user ? user->pool_size : CONFIG_INHERIT, size),
+        .reserve_pool_size = size_text(user ? user->reserve_pool_size : CONFIG_INHERIT, reserve),
+        .pool_mode = words_pool_mode(user ? user->pool_mode : CONFIG_INHERIT),
+        .max_user_connections = effective_max_user_connections(cfg, user),
+        .current_connections = n->counts.servers,
+        .max_user_client_connections = effective_max_user_client_connections(cfg, user),
+        .current_client_connections = n->counts.clients,
+    };
+    fn(&row, arg);
+}
+
+void inspect_users(struct relay *r, void (*fn)(const struct inspect_user *row, void *arg),
+                   void *arg)
+{
+    const struct config *cfg = config_of(r);
+    struct named *table = NULL;
+    registry_each(relay_shared_of(r)->registry, count_user, &table);
+    setup_each_user(relay_setup(r), name_user, &table);
+    for (const struct config_user *u = cfg->users; u; u = u->hh.next)
+        name_user(u->name, &table);
+    for (const struct config_database *db = cfg->databases; db; db = db->hh.next) {
+        if (db->user)
+            name_user(db->user, &table);
+    }
+    if (cfg->fallback && cfg->fallback->user)
+        name_user(cfg->fallback->user, &table);
+    name_user(WORDS_CONSOLE, &table);
+    for (struct named *n = table; n; n = n->hh.next)
+        show_user(cfg, n, fn, arg);
+    named_free(&table);
+}
+
+/* ---- targets --------------------------------------------------------------------------- */
+
+struct targets_run {
+    uint64_t now_us;
+    void (*fn)(const struct inspect_target *row, void *arg);
+    void *arg;
+};
+
+static const char *breaker_word(enum breaker_state state)
+{
+    switch (state) {
+    case BREAKER_CLOSED:
+        return "closed";
+    case BREAKER_OPEN:
+        return "open";
+    case BREAKER_HALF_OPEN:
+        break;
+    }
+    return "half-open";
+}
+
+static void show_target(struct target *t, void *arg)
+{
+    const struct targets_run *run = arg;
+    struct target_numbers numbers;
+    target_inspect(t, &numbers);
+    const struct error *last = &numbers.last_error;
+    uint64_t next = numbers.next_try_us;
+    struct inspect_target row = {
+        .host = target_host(t),
+        .port = target_port(t),
+        .state = target_state_name(numbers.state),
+        .breaker = breaker_word(numbers.breaker),
+        .connecting = numbers.dialing,
+        .failures = numbers.failures,
+        .wakes = (int64_t)numbers.wakes,
+        .next_try_ms = next > run->now_us ? (int64_t)((next - run->now_us) / US_PER_MS) : 0,
+        .last_sqlstate = last->text[0] ? last->sqlstate : NULL,
+        .last_error = last->text[0] ? last->text : NULL,
+    };
+    run->fn(&row, run->arg);
+}
+
+void inspect_targets(struct relay *r, uint64_t now_us,
+                     void (*fn)(const struct inspect_target *row, void *arg), void *arg)
+{
+    struct targets_run run = {.now_us = now_us, .fn = fn, .arg = arg};
+    places_each_target(relay_shared_of(r)->places, show_target, &run);
+}
+
+/* ---- statistics ------------------------------------------------------------------------ */
+
+struct stats_run {
+    uint64_t now_us;
+    struct named *table;
+};
+
+static void read_pool(struct pool *p, void *arg)
+{
+    struct stats_run *run = arg;
+    struct place *place = pool_owner(p);
+    figures_read(place->figures, run->now_us, &named_get(&run->table, pool_database(p))->reading);
+}
+
+void inspect_stats(struct relay *r, uint64_t now_us,
+                   void (*fn)(const struct inspect_stats *row, void *arg), void *arg)
+{
+    struct relay_shared *shared = relay_shared_of(r);
+    struct stats_run run = {.now_us = now_us};
+    registry_each(shared->registry, read_pool, &run);
+    figures_read(places_console_figures(shared->places), now_us,
+                 &named_get(&run.table, WORDS_CONSOLE)->reading);
+    for (struct named *n = run.table; n; n = n->hh.next) {
+        struct inspect_stats row = {.database = n->name, .reading = n->reading};
+        fn(&row, arg);
+    }
+    named_free(&run.table);
+}
+
+struct stats *inspect_console_stats(struct relay *r)
+{
+    return figures_row(places_console_figures(relay_shared_of(r)->places),
+                       (unsigned)relay_worker(r));
+}
+
+bool inspect_is_paused(struct relay *r)
+{
+    struct control *control = relay_shared_of(r)->control;
+    control_enter(control);
+    bool paused = control_has(control, NULL, CONTROL_PAUSED);
+    control_leave(control);
+    return paused;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* inspect.h - rows about databases, users, targets and statistics, for whoever shows them: what is
+ * known without asking the workers (for the rest see census.h and look.h). Any worker's thread.
+ *
+ * Texts of rows are borrowed until the callback returns. Numbers are int64_t throughout, so that a
+ * table of columns can say where each stands. */
+#ifndef WORKER_INSPECT_H
+#define WORKER_INSPECT_H
+
+#include "stats/figures.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct relay;
+
+struct inspect_database {
+    const char *name, *host, *database;
+    const char *force_user, *pool_mode, *load_balance_hosts; /* NULL: none, inherited, one host */
+    int64_t port;
+    int64_t pool_size, min_pool_size, reserve_pool_size, server_lifetime;
+    int64_t max_connections, current_connections;
+    int64_t max_client_connections, current_client_connections;
+    int64_t paused, disabled;
+};
+/* Those of the configuration, then those of its fallback entry that have a pool. */
+void inspect_databases(struct relay *r, void (*fn)(const struct inspect_database *row, void *arg),
+                       void *arg);
+
+struct inspect_user {
+    const char *name, *pool_size, *reserve_pool_size; /* texts, as PgBouncer shows them */
+    const char *pool_mode;                            /* NULL: not set */
+    int64_t max_user_connections, current_connections;
+    int64_t max_user_client_connections, current_client_connections;
+};
+/* Everybody who is named anywhere or has a pool. */
+void inspect_users(struct relay *r, void (*fn)(const struct inspect_user *row, void *arg),
+                   void *arg);
+
+struct inspect_target {
+    const char *host, *state, *breaker;
+    const char *last_sqlstate, *last_error; /* NULL: there was none */
+    int64_t port, connecting, failures, wakes;
+    int64_t next_try_ms; /* from now; 0: at once */
+};
+void inspect_targets(struct relay *r, uint64_t now_us,
+                     void (*fn)(const struct inspect_target *row, void *arg), void *arg);
+
+struct inspect_stats {
+    const char *database;
+    struct figures_reading reading; /* of all its pools */
+};
+/* One row for each database that has a pool, and one for the console. */
+void inspect_stats(struct relay *r, uint64_t now_us,
+                   void (*fn)(const struct inspect_stats *row, void *arg), void *arg);
+/* The row of the console alone, to count in. */
+struct stats *inspect_console_stats(struct relay *r);
+
+/* Orders that are in force: for SHOW STATE. */
+bool inspect_is_paused(struct relay *r);
+
+#endif
