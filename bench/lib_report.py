@@ -196,14 +196,14 @@ def machine(bench):
 INTRODUCTION = """\
 # Benchmarks
 
-Written by `dev/bench --markdown doc/benchmarks.md`; `bench/` has the programs. Everything runs on one
-machine over the loopback: the load, the process in the middle and the server share its CPUs, so tps
-says more about the machine than about a pooler. What counts is the CPU time of the process in the
-middle alone, and its ratio to PgBouncer and to a relay that looks at no byte. Each cell is the median
-of the rounds with the lowest and the highest. Ratios are taken round by round.
+Written by `dev/bench --markdown doc/benchmarks.md`; `bench/` has the programs. Everything runs on
+one machine over the loopback: the load, the process in the middle and the server share its CPUs, so
+tps says more about the machine than about a pooler. What counts is the CPU time of the process in
+the middle alone, and its ratio to PgBouncer and to a relay that looks at no byte. Each cell is the
+median of the rounds with the lowest and the highest. Ratios are taken round by round.
 
-The poolers share out 20 server connections, unless said. HAProxy and the relay do not pool: they have
-a server connection for each client."""
+The poolers share out 20 server connections, unless said. HAProxy and the relay do not pool: they
+have a server connection for each client, which PostgreSQL has to bear."""
 
 
 def markdown(bench, judgements, tables):

@@ -201,7 +201,7 @@ def streams():
         "COPY IN": ("canned", {"query": "COPY sink FROM STDIN", "copy-bytes": 64 * MIB}, None),
         "COPY OUT": (
             "postgres",
-            # Made row by row, so it trickles in pieces of PostgreSQL's buffer; no proxy can batch it.
+            # Made row by row, so it trickles in pieces of PostgreSQL's output buffer.
             {"query": "COPY pgbench_accounts TO STDOUT"},
             (1.00, 0.75),
         ),

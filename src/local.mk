@@ -79,7 +79,8 @@ libpgballast_a_SOURCES += \
 
 pgballast_SOURCES += \
 	src/main/listen.c src/main/listen.h \
-	src/main/options.c src/main/options.h
+	src/main/options.c src/main/options.h \
+	src/main/shutdown.c src/main/shutdown.h
 
 libpgballast_a_SOURCES += \
 	src/setup/setup.c src/setup/setup.h
@@ -98,6 +99,7 @@ libpgballast_a_SOURCES += \
 libpgballast_a_SOURCES += \
 	src/relay/broker.c src/relay/broker.h \
 	src/relay/cancel.c src/relay/cancel.h \
+	src/relay/control.c src/relay/control.h \
 	src/relay/dial.c src/relay/dial.h \
 	src/relay/ends.c \
 	src/relay/forward.c src/relay/forward.h \
@@ -105,6 +107,8 @@ libpgballast_a_SOURCES += \
 	src/relay/handover.c src/relay/handover.h \
 	src/relay/leave.c src/relay/leave.h \
 	src/relay/link.c src/relay/link.h \
+	src/relay/look.c src/relay/look.h \
+	src/relay/order.c src/relay/order.h \
 	src/relay/places.c src/relay/places.h \
 	src/relay/relay.c src/relay/relay.h src/relay/relay_impl.h \
 	src/relay/respond.c \
@@ -112,6 +116,11 @@ libpgballast_a_SOURCES += \
 	src/relay/tick.c src/relay/tick.h
 
 libpgballast_a_SOURCES += \
+	src/worker/census.c src/worker/census.h \
+	src/worker/command.c src/worker/command.h \
+	src/worker/inspect.c src/worker/inspect.h \
+	src/worker/visit.c src/worker/visit.h \
+	src/worker/words.h \
 	src/worker/worker.c src/worker/worker.h
 
 libpgballast_a_SOURCES += \
@@ -156,7 +165,18 @@ libpgballast_a_SOURCES += \
 
 libpgballast_a_SOURCES += \
 	src/stats/counter.h \
+	src/stats/figures.c src/stats/figures.h \
 	src/stats/histogram.c \
 	src/stats/histogram.h \
 	src/stats/sums.c \
 	src/stats/sums.h
+
+libpgballast_a_SOURCES += \
+	src/admin/command_parse.c src/admin/command_parse.h \
+	src/admin/command_run.c \
+	src/admin/console.c src/admin/console.h src/admin/console_impl.h \
+	src/admin/console_extended.c \
+	src/admin/rows.c src/admin/rows.h \
+	src/admin/show.c src/admin/show.h \
+	src/admin/show_columns.c src/admin/show_columns.h \
+	src/admin/show_sockets.c src/admin/show_sockets.h

@@ -192,6 +192,7 @@ void client_free(struct client **cp)
     client_login_free(c);
     client_statements_fini(&c->statements);
     param_set_unref(&c->params);
+    param_set_unref(&c->default_params);
     free(c->setup_login);
     setup_unref(&c->setup);
     buf_reset(&c->held);
@@ -287,6 +288,11 @@ struct param_set *client_params(const struct client *c)
     return c->params;
 }
 
+struct param_set *client_default_params(const struct client *c)
+{
+    return c->default_params;
+}
+
 void client_set_params(struct client *c, struct param_set *params)
 {
     if (c->params == params)
@@ -349,6 +355,8 @@ void client_sweep(struct client *c, uint64_t now_us)
         client_fail(c, &err);
         return;
     }
+    if (c->state == CLIENT_IDLE && now_us - c->request_us >= US_PER_S)
+        client_requests_trim(c);
     if (c->state != CLIENT_IDLE || !cfg->client_idle_timeout_us ||
         now_us - c->request_us < cfg->client_idle_timeout_us)
         return;

@@ -124,6 +124,8 @@ const char *client_user(const struct client *c);
 const char *client_database(const struct client *c);
 const struct setup_login *client_setup_login(const struct client *c);
 struct param_set *client_params(const struct client *c);
+/* As after the login: what DISCARD ALL goes back to. */
+struct param_set *client_default_params(const struct client *c);
 void client_set_params(struct client *c, struct param_set *params);
 struct client_statements *client_statements_of(struct client *c);
 const struct addr *client_peer(const struct client *c);

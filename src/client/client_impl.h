@@ -40,6 +40,7 @@ struct client {
 
     /* Its session. */
     struct param_set *params;
+    struct param_set *default_params; /* as after the login */
     struct client_statements statements;
 
     /* Reading requests. */
@@ -59,5 +60,7 @@ void client_login_input(struct client *c, struct span bytes);
 void client_login_free(struct client *c);
 /* client_requests.c */
 void client_requests_input(struct client *c, struct span bytes);
+/* The client is idle: gives memory back. */
+void client_requests_trim(struct client *c);
 
 #endif

@@ -14,6 +14,9 @@
 
 /* A client on hold that sends more than this is not read until it goes on. */
 #define HELD_ON_HOLD_MAX 65536
+/* A client that waits in each transaction keeps this much for the next one; one that falls idle gives
+ * it back (client_requests_trim). */
+#define HELD_KEPT 256
 /* Names of portal and statement in a Bind must end within this. */
 #define HEAD_MAX 16384
 
@@ -48,6 +51,11 @@ static void protocol_error(struct client *c, const char *what)
     client_fail(c, &err);
 }
 
+static bool is_bare(uint8_t type)
+{
+    return type == FE_SYNC || type == FE_FLUSH || type == FE_COPY_DONE;
+}
+
 /* Offers one message, or the part of it that is there. Returns the bytes dealt with: 0 to stop. */
 static size_t offer(struct client *c, struct span in)
 {
@@ -67,6 +75,10 @@ static size_t offer(struct client *c, struct span in)
     }
     if (f.type == FE_PASSWORD) {
         protocol_error(c, "unexpected password message after authentication");
+        return 0;
+    }
+    if (f.body_len && is_bare(f.type)) {
+        protocol_error(c, "invalid message format: this message has no body");
         return 0;
     }
     if (in.n < wanted(row, &f, in))
@@ -125,7 +137,13 @@ static void walk_held(struct client *c)
     if (c->state == CLIENT_CLOSING)
         return;
     buf_consume(&c->held, used);
-    if (buf_is_empty(&c->held))
+    if (buf_is_empty(&c->held) && c->held.cap > HELD_KEPT)
+        buf_reset(&c->held);
+}
+
+void client_requests_trim(struct client *c)
+{
+    if (buf_is_empty(&c->held) && c->held.data)
         buf_reset(&c->held);
 }
 

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "main/listen.h"
 #include "main/options.h"
+#include "main/shutdown.h"
 #include "net/loop.h"
 #include "net/resolver.h"
 #include "pool/registry.h"
@@ -60,6 +61,7 @@ struct program {
     struct listeners *listeners;
     struct workers *workers;
     struct relay_shared shared;
+    struct shutdown shutdown;
 };
 
 static void on_stop_signal(void *arg)
@@ -104,6 +106,7 @@ static bool start_shared(struct program *p, int workers)
     p->shared.places =
         places_new(p->shared.registry, (unsigned)workers, &limits, loop_now(p->loop));
     p->shared.control = control_new();
+    shutdown_init(&p->shutdown, p->loop, &p->shared);
     p->shared.cancel_keys = cancel_keys_new();
     p->shared.keycache = keycache_new(KEYCACHE_ENTRIES);
     p->shared.resolver = resolver_new(p->loop, &names, &err);
@@ -125,6 +128,7 @@ static bool start(struct program *p)
     p->listeners = listen_start(p->loop, setup_config(p->setup), p->workers);
     if (!p->listeners)
         return false;
+    p->shutdown.listeners = p->listeners;
     log_info("process up: %s, %d workers", PACKAGE_STRING, workers);
     return true;
 }
@@ -133,6 +137,7 @@ static void stop(struct program *p)
 {
     listeners_free(&p->listeners);
     workers_stop(&p->workers);
+    shutdown_fini(&p->shutdown);
     resolver_free(&p->shared.resolver);
     registry_free(&p->shared.registry);
     places_free(&p->shared.places);

@@ -374,19 +374,35 @@ static void remove_file(const struct listener *li)
         (void)unlink(li->path);
 }
 
+static void close_one(struct listeners *ls, struct listener **at)
+{
+    struct listener *li = *at;
+    *at = li->next;
+    if (!*at)
+        ls->last = at;
+    ls->n--;
+    event_del(&li->event);
+    remove_file(li);
+    close(li->fd);
+    free(li->path);
+    free(li);
+}
+
 void listeners_close(struct listeners *ls)
 {
-    struct listener *li;
-    while ((li = ls->first) != NULL) {
-        ls->first = li->next;
-        event_del(&li->event);
-        remove_file(li);
-        close(li->fd);
-        free(li->path);
-        free(li);
+    while (ls->first)
+        close_one(ls, &ls->first);
+}
+
+void listeners_close_tcp(struct listeners *ls)
+{
+    struct listener **at = &ls->first;
+    while (*at) {
+        if (addr_is_unix(&(*at)->addr))
+            at = &(*at)->next;
+        else
+            close_one(ls, at);
     }
-    ls->last = &ls->first;
-    ls->n = 0;
 }
 
 void listeners_free(struct listeners **lsp)

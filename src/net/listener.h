@@ -50,6 +50,8 @@ void listeners_pause(struct listeners *ls);
 void listeners_resume(struct listeners *ls);
 /* Stops for good: the sockets are closed, so that new connections are refused. */
 void listeners_close(struct listeners *ls);
+/* The same for all but Unix sockets. */
+void listeners_close_tcp(struct listeners *ls);
 
 size_t listeners_count(const struct listeners *ls);
 /* Where the i-th listens. */

@@ -17,8 +17,13 @@ struct ordered {
 };
 
 struct control {
+    /* Set before threads start. */
+    void (*on_shutdown)(void *owner, enum shutdown_mode mode);
+    void *owner;
+
     struct mutex m;
     struct ordered *databases;
+    bool ending;
 };
 
 struct control *control_new(void)
@@ -78,6 +83,26 @@ void control_set(struct control *c, const char *database, enum control_flag flag
 bool control_is_paused(const struct control *c, const char *database)
 {
     return control_has(c, NULL, CONTROL_PAUSED) || control_has(c, database, CONTROL_PAUSED);
+}
+
+void control_on_shutdown(struct control *c, void (*fn)(void *owner, enum shutdown_mode mode),
+                         void *owner)
+{
+    c->on_shutdown = fn;
+    c->owner = owner;
+}
+
+void control_ask_shutdown(struct control *c, enum shutdown_mode mode)
+{
+    mutex_lock(&c->m);
+    c->ending = true;
+    mutex_unlock(&c->m);
+    c->on_shutdown(c->owner, mode);
+}
+
+bool control_is_ending(const struct control *c)
+{
+    return c->ending;
 }
 
 bool control_login(struct control *c, struct pool *p, struct error *err)

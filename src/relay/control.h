@@ -35,4 +35,20 @@ void control_set(struct control *c, const char *database, enum control_flag flag
 /* By its own flag or that for all. */
 bool control_is_paused(const struct control *c, const char *database);
 
+/* ---- the end ---- */
+
+enum shutdown_mode {
+    SHUTDOWN_NOW,
+    SHUTDOWN_WAIT_FOR_SERVERS, /* until all transactions are over */
+    SHUTDOWN_WAIT_FOR_CLIENTS, /* until all clients have left */
+};
+
+/* Who ends the program; before other threads know of c. fn may be called in any thread. */
+void control_on_shutdown(struct control *c, void (*fn)(void *owner, enum shutdown_mode mode),
+                         void *owner);
+/* Any thread, not between control_enter and control_leave. */
+void control_ask_shutdown(struct control *c, enum shutdown_mode mode);
+/* Since that was asked for. Between control_enter and control_leave. */
+bool control_is_ending(const struct control *c);
+
 #endif

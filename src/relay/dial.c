@@ -164,6 +164,9 @@ void dial_for_min(struct relay *r, struct pool *p)
     struct error err;
     size_t host;
     uint64_t now = loop_now(r->loop);
+    uint64_t active = atomic_load_explicit(&place->active_us, memory_order_relaxed);
+    if (!active || now - active > setup_config(r->setup)->warm_window_us)
+        return;
     if (!place_may_dial(place, now, &err) || !pool_reserve_min(p, now, &a))
         return;
     if (begin(r, place, &host, &err) == TARGET_GO)

@@ -3,8 +3,8 @@
  *
  * What a loss means for the client that is linked:
  *
- *   outside a transaction     each statement that was sent fails with 08006 (08007 if it may have
- *                             been a COMMIT: the outcome is unknown); the session goes on
+ *   outside a transaction,    each statement that was sent fails with 08006 (08007 if a COMMIT
+ *   or while ending one       may have been in it: the outcome is unknown); the session goes on
  *   inside a transaction, or  the client's connection is closed as its own server would have
  *   with state on the server  closed it: going on would run the rest outside of the transaction
  *   in the middle of a row    the connection is closed, nothing else can be said any more
@@ -70,7 +70,10 @@ static void answer_lost_units(struct session *ses, struct lent *l, const struct 
 
 static bool session_can_go_on(const struct session *ses, const struct lent *l)
 {
-    return server_status(l->server) == 'I' && !ses->pins && !server_is_mid_message(l->server) &&
+    /* A transaction that was being ended is over, one way or the other. */
+    bool outside = server_status(l->server) == 'I' || ses->ending == ENDING_COMMIT ||
+                   ses->ending == ENDING_ABORT;
+    return outside && !ses->pins && !server_is_mid_message(l->server) &&
            !expect_is_empty(server_expects(l->server));
 }
 
@@ -79,8 +82,14 @@ static void lose_client(struct session *ses, struct lent *l, const struct server
     struct error err;
     struct relay *r = ses->relay;
     bool words = end->said_goodbye;
-    error_set(&err, words ? end->error.sqlstate : SQLSTATE_CONNECTION_FAILURE, "%s%s",
-              end->error.text, words ? "" : " (server conn crashed?)");
+    bool unknown = ses->ending == ENDING_COMMIT || ses->ending == ENDING_MAYBE;
+    if (unknown && end->while_busy)
+        error_set(&err, SQLSTATE_TRANSACTION_UNKNOWN,
+                  "the outcome of the transaction is unknown: %s (server conn crashed?)",
+                  end->error.text);
+    else
+        error_set(&err, words ? end->error.sqlstate : SQLSTATE_CONNECTION_FAILURE, "%s%s",
+                  end->error.text, words ? "" : " (server conn crashed?)");
     ses->lent = NULL;
     l->session = NULL;
     if (!session_can_go_on(ses, l)) {
@@ -93,6 +102,7 @@ static void lose_client(struct session *ses, struct lent *l, const struct server
     answer_lost_units(ses, l, &err);
     ses->query_since_us = ses->xact_since_us = 0;
     ses->query_overdue = false;
+    ses->ending = ENDING_NONE;
     ses->drop_body = client_is_mid_message(ses->client);
     client_enter(ses->client, CLIENT_IDLE);
     client_log(ses->client, LOG_WARNING_LEVEL, "server lost while a statement was running: %s",

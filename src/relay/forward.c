@@ -111,6 +111,31 @@ static void note_start(struct session *ses)
         ses->xact_since_us = now;
 }
 
+unsigned forward_ending_of(struct span text, bool whole)
+{
+    struct span first = text;
+    while (first.n && (first.p[0] == ' ' || first.p[0] == '\n' || first.p[0] == '\t')) {
+        first.p++;
+        first.n--;
+    }
+    if (!whole)
+        return ENDING_MAYBE;
+    const uint8_t *semicolon = first.n > 1 ? memchr(first.p, ';', first.n - 1) : NULL;
+    /* Most begin with S, I, U, W: one look. A comment in front hides the rest. */
+    if (!first.n || (!semicolon && !strchr("cCeErRaAdD-/", first.p[0])))
+        return ENDING_NONE;
+    switch (sql_head_command(text, NULL, NULL)) {
+    case SQL_COMMIT:
+        return ENDING_COMMIT;
+    case SQL_ROLLBACK:
+        return ENDING_ABORT;
+    case SQL_OTHER:
+        return semicolon || strchr("cCdD-/", first.p[0]) ? ENDING_MAYBE : ENDING_NONE;
+    default:
+        return ENDING_NONE;
+    }
+}
+
 static enum request_verdict take_query(struct session *ses, const struct request *r)
 {
     struct server *s = ses->lent->server;
@@ -118,7 +143,10 @@ static enum request_verdict take_query(struct session *ses, const struct request
     client_statements_drop_unnamed(client_statements_of(ses->client));
     server_statements_set_unnamed(server_statements_of(s), 0, 0);
     note_start(ses);
-    if (r->type == FE_QUERY && extended_deallocate(ses, r))
+    if (r->type == FE_QUERY)
+        ses->ending = (uint8_t)forward_ending_of(forward_statement_text(ses, r), r->last);
+    if (r->type == FE_QUERY && client_statements_count(client_statements_of(ses->client)) &&
+        extended_deallocate(ses, r))
         return REQUEST_TAKEN;
     expect_push(server_expects(s), r->type == FE_QUERY ? EXPECT_QUERY : EXPECT_FUNCTION_CALL,
                 EXPECT_CLIENT, 0);

@@ -11,6 +11,7 @@
 
 #include "proto/frontend.h"
 #include "proto/message.h"
+#include "relay/forward.h"
 #include "relay/link.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
@@ -102,12 +103,27 @@ static void ensure_statement(struct session *ses, struct statement *st)
     param_set_unref(&then);
 }
 
+/* What the server has under no name is another client's, or a SET of ours. Without it the server
+ * says in its own words that there is none. */
+static void drop_unnamed_of_others(struct session *ses)
+{
+    if (ses->pins & PIN_LARGE_PARSE)
+        return; /* then it may be this client's, too large to be remembered */
+    frontend_build_close(composed(ses), 'S', span_str(""));
+    expect_push(expects(ses), EXPECT_CLOSE, EXPECT_OURS, 0);
+    server_statements_set_unnamed(on_server(ses), 0, 0);
+}
+
 /* The client's unnamed statement exists on one server only. */
 static void ensure_unnamed(struct session *ses)
 {
     uint64_t generation = client_statements_unnamed_generation(mine(ses));
-    if (!generation || server_statements_unnamed_is(on_server(ses), ses->id, generation))
-        return; /* without one the server says so in its own words */
+    if (server_statements_unnamed_is(on_server(ses), ses->id, generation))
+        return;
+    if (!generation) {
+        drop_unnamed_of_others(ses);
+        return;
+    }
     struct param_set *then = parse_state_of(ses, client_statements_unnamed_params(mine(ses)));
     if (then)
         link_set_ahead(ses, then, client_params(ses->client));
@@ -182,6 +198,7 @@ static enum request_verdict take_parse(struct session *ses, const struct request
         parse_named(ses, &m);
         return REQUEST_TAKEN;
     }
+    ses->unnamed_ending = (uint8_t)forward_ending_of(m.query, true);
     client_statements_set_unnamed(mine(ses), m.query, m.oids, m.n_oids,
                                   client_params(ses->client));
     server_statements_set_unnamed(on_server(ses), ses->id,
@@ -221,6 +238,8 @@ static enum request_verdict take_bind(struct session *ses, const struct request 
     }
     if (!head.statement.n) {
         ensure_unnamed(ses);
+        if (ses->unnamed_ending)
+            ses->ending = ses->unnamed_ending;
         pass(ses, r, EXPECT_BIND);
         return REQUEST_TAKEN;
     }
@@ -236,6 +255,9 @@ static enum request_verdict take_bind(struct session *ses, const struct request 
         return REQUEST_TAKEN;
     }
     ensure_statement(ses, st);
+    unsigned ending = forward_ending_of(statement_query(st), true);
+    if (ending)
+        ses->ending = (uint8_t)ending;
     frontend_rewrite_bind_head(composed(ses), &head, r->body_len,
                                span_str(statement_server_name(statement_id(st), name)));
     expect_push(expects(ses), EXPECT_BIND, EXPECT_CLIENT, 0);
@@ -342,11 +364,10 @@ static size_t fold(struct span name, bool quoted, char *out, size_t size)
 
 bool extended_deallocate(struct session *ses, const struct request *r)
 {
-    struct span text, name;
-    bool quoted;
+    struct span text, name = {0};
+    bool quoted = false;
     char folded[256], ours[STATEMENT_NAME], command[64];
-    if (!r->last || !is_followed(ses) || !client_statements_count(mine(ses)) ||
-        !frontend_parse_query(body_of(r), &text) ||
+    if (!r->last || !is_followed(ses) || !frontend_parse_query(body_of(r), &text) ||
         sql_head_command(text, &name, &quoted) != SQL_DEALLOCATE || name.n > sizeof folded)
         return false;
     struct span key = span_of(folded, fold(name, quoted, folded, sizeof folded));

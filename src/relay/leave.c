@@ -83,6 +83,8 @@ void leave_step(struct lent *l)
         const char *reset = setup_config(l->relay->setup)->server_reset_query;
         if (reset[0]) {
             server_statements_clear(server_statements_of(l->server));
+            if (sql_head_command(span_str(reset), NULL, NULL) == SQL_DISCARD_ALL)
+                server_set_params(l->server, server_base_params(l->server));
             ask(l, reset);
             return;
         }

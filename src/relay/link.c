@@ -5,6 +5,7 @@
 #include "proto/frontend.h"
 #include "proto/message.h"
 #include "relay/broker.h"
+#include "relay/leave.h"
 #include "relay/forward.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
@@ -149,6 +150,7 @@ enum link_result link_begin(struct session *ses, struct lent *l, const struct re
     l->error_since_ready = l->group_open = false;
     client_enter(ses->client, CLIENT_LINKED);
     server_enter(l->server, SERVER_LINKED);
+    atomic_store_explicit(&l->place->active_us, loop_now(ses->relay->loop), memory_order_relaxed);
     counter_add(&ses->stats->server_assignment, 1);
     if (client_params(ses->client) == server_params(l->server))
         return LINK_GO;
@@ -162,6 +164,12 @@ void link_end(struct session *ses)
     l->session = NULL;
     if (client_get_state(ses->client) == CLIENT_LINKED)
         client_enter(ses->client, CLIENT_IDLE);
+    const struct config *cfg = setup_config(ses->relay->setup);
+    if (cfg->server_reset_query_always && cfg->server_reset_query[0]) {
+        l->reset_wanted = true;
+        leave_begin(l, false);
+        return;
+    }
     broker_release(l);
 }
 
@@ -212,6 +220,14 @@ void link_settle(struct lent *l)
             server_set_params(l->server, l->before_gate);
         l->gate_open = false;
         param_set_unref(&l->before_gate);
+    }
+    if (l->discarded) {
+        /* DISCARD ALL: the server is as after its login, the client as after its own. */
+        l->discarded = false;
+        server_set_params(l->server, server_base_params(l->server));
+        if (l->session)
+            client_set_params(l->session->client, client_default_params(l->session->client));
+        return;
     }
     /* Outside a transaction, what the server reports is the client's session. */
     if (l->session && !rolled_back && !l->target &&

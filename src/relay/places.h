@@ -43,6 +43,9 @@ struct place {
     struct cap *caps[2]; /* counted; database and user, for client limits */
 
     _Atomic unsigned host_at; /* which host is tried next */
+    /* When a client last had a server: connections beyond need are opened only within warm_window
+     * of that, so that a database that nobody uses may sleep. Relaxed; 0: never. */
+    _Atomic uint64_t active_us;
 
     struct {
         struct mutex m;

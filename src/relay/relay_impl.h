@@ -22,6 +22,14 @@ enum pin {
     PIN_LARGE_PARSE = 1 << 1,  /* a prepared statement too large to keep a copy of */
 };
 
+/* What the loss of the server would leave unknown about what is running. */
+enum ending {
+    ENDING_NONE,   /* it ends no transaction but its own implicit one */
+    ENDING_COMMIT, /* exactly COMMIT: done or not, the transaction is over */
+    ENDING_ABORT,  /* exactly ROLLBACK: likewise, and nothing is unknown */
+    ENDING_MAYBE,  /* CALL, DO, several statements: a COMMIT may be inside */
+};
+
 /* A client and its place in a pool. */
 struct session {
     /* Set at birth. */
@@ -57,6 +65,10 @@ struct session {
     uint64_t xact_since_us;
     bool wait_noticed;  /* was told by a NOTICE that it is queued */
     bool query_overdue; /* query_timeout has cancelled what runs */
+
+    /* Of what was sent since the last ReadyForQuery, and of the unnamed statement. */
+    uint8_t ending;         /* enum ending */
+    uint8_t unnamed_ending; /* enum ending */
 };
 
 enum lent_cancel {
@@ -98,6 +110,7 @@ struct lent {
     bool saw_rollback;             /* since the gate opened */
     bool last_tag_commit;
     bool error_since_ready;
+    bool discarded; /* DISCARD ALL was run since the last ReadyForQuery */
     struct buf gate_error; /* the ErrorResponse of a refused gate */
 
     enum lent_cancel cancel;

@@ -212,6 +212,8 @@ static void on_complete(struct server *s, struct span tag)
     l->last_tag_commit = span_is(tag, "COMMIT");
     if (span_is(tag, "ROLLBACK"))
         l->saw_rollback = true;
+    if (span_is(tag, "DISCARD ALL"))
+        l->discarded = true;
     if (span_is(tag, "DISCARD ALL") || span_is(tag, "DEALLOCATE ALL")) {
         server_statements_clear(server_statements_of(s));
         if (l->session)
@@ -241,6 +243,7 @@ static void count_ready(struct lent *l)
         counter_add(&stats->query_time, now - ses->query_since_us);
     ses->query_since_us = 0;
     ses->query_overdue = false;
+    ses->ending = ENDING_NONE;
     if (server_status(l->server) != 'I')
         return;
     counter_add(&stats->xact, 1);
@@ -253,6 +256,9 @@ static bool on_ready_for_query(struct server *s, const struct expect *e)
 {
     struct lent *l = lent_of(s);
     l->gate_failed = false;
+    /* Nothing was sent behind what this ends, be it a Sync or a Query in a group without one. */
+    if (expect_is_empty(server_expects(s)))
+        l->group_open = false;
     if (server_status(s) == 'I')
         link_settle(l);
     l->error_since_ready = false;
@@ -323,7 +329,8 @@ static void on_input_done(struct server *s)
         link_fence_over(l);
         return;
     }
-    if (l->session && server_status(s) == 'I' && !l->session->pins &&
+    /* Before its Sync a group is a transaction that the status does not show. */
+    if (l->session && server_status(s) == 'I' && !l->group_open && !l->session->pins &&
         !client_is_mid_message(l->session->client))
         link_end(l->session);
 }

@@ -278,7 +278,7 @@ static void begin_sasl(struct server *s, struct span mechanisms)
         return;
     bool bound = stream_is_tls(&s->stream) &&
                  stream_channel_binding(&s->stream, STREAM_PEER_CERT, binding, &binding_len);
-    struct scram_choice choice;
+    struct scram_choice choice = {0};
     if (!scram_choose(mechanisms, bound, run->terms.channel_binding, &choice, &err)) {
         server_fail(s, &err);
         return;

@@ -162,7 +162,13 @@ static bool take_ready(struct walk *w, const struct frame *f)
 static bool take_answer(struct walk *w, const struct frame *f, size_t present)
 {
     struct server *s = w->s;
-    struct expect_result r = expect_answer(&s->expects, f->type);
+    struct expect_result r;
+    if (expect_passes(&s->expects, f->type)) {
+        r.verdict = EXPECT_FORWARD;
+        r.popped = false;
+    } else {
+        r = expect_answer(&s->expects, f->type);
+    }
     if (r.verdict == EXPECT_VIOLATION)
         return false;
     bool forward = r.verdict == EXPECT_FORWARD;
@@ -173,8 +179,10 @@ static bool take_answer(struct walk *w, const struct frame *f, size_t present)
         s->ops->on_complete(s, tag);
     }
     step_partly(w, f, present, forward);
+    if (!r.popped)
+        return true;
     bool named_parse = r.entry.kind == EXPECT_PARSE && r.entry.arg;
-    if (r.popped && (r.entry.owner != EXPECT_CLIENT || named_parse))
+    if (r.entry.owner != EXPECT_CLIENT || named_parse)
         s->ops->on_answered(s, &r.entry);
     return true;
 }
@@ -204,6 +212,21 @@ static bool take_message(struct walk *w, const struct frame *f, size_t present)
     }
 }
 
+static bool is_row(uint8_t type)
+{
+    return type == BE_DATA_ROW || type == BE_COPY_DATA;
+}
+
+/* Rows for the client are stepped over in one go: how many bytes of whole ones begin here. */
+static size_t skip_rows(struct server *s, struct span rest)
+{
+    if (!expect_passes(&s->expects, rest.p[0]) &&
+        (!s->expects.count || expect_at(&s->expects, 0)->owner != EXPECT_CLIENT ||
+         expect_answer(&s->expects, rest.p[0]).verdict != EXPECT_FORWARD))
+        return 0;
+    return frame_skip_rows(rest);
+}
+
 /* Walks the input; returns how many bytes were dealt with (less than all only if a message that
  * must be whole is cut short). */
 static size_t walk_messages(struct server *s, struct span in)
@@ -217,16 +240,11 @@ static size_t walk_messages(struct server *s, struct span in)
             step(&w, n, s->body_forward);
             continue;
         }
-        size_t rows = 0;
-        if (s->expects.count && expect_at(&s->expects, 0)->owner == EXPECT_CLIENT)
-            rows = frame_skip_rows(rest);
-        if (rows) {
-            if (expect_answer(&s->expects, w.at[0]).verdict == EXPECT_VIOLATION) {
-                violation(s, w.at[0]);
-                break;
-            }
+        if (is_row(rest.p[0])) {
+            size_t rows = skip_rows(s, rest);
             step(&w, rows, true);
-            continue;
+            if (rows)
+                continue;
         }
         struct frame f;
         enum frame_result got = frame_next(rest, &f);
@@ -244,7 +262,8 @@ static size_t walk_messages(struct server *s, struct span in)
             violation(s, f.type);
             break;
         }
-        inject_due(&w);
+        if (expect_inject_is_due(&s->expects))
+            inject_due(&w);
     }
     run_flush(&w);
     return (size_t)(w.at - in.p);

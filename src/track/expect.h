@@ -28,6 +28,8 @@
 #ifndef TRACK_EXPECT_H
 #define TRACK_EXPECT_H
 
+#include "proto/message.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -109,6 +111,29 @@ static inline struct expect *expect_at(struct expect_queue *q, uint32_t i)
 {
     struct expect *ring = q->ring ? q->ring : q->first;
     return &ring[(q->head + i) & (q->cap - 1)];
+}
+
+/* The common case, without a call: a message in the middle of the answer to a client's Query (of an
+ * Execute: a row). True: forward it, nothing else changes. False: ask expect_answer. */
+static inline bool expect_passes(struct expect_queue *q, uint8_t backend_type)
+{
+    if (q->count == 0 || q->copying || q->unsure)
+        return false;
+    const struct expect *front = expect_at(q, 0);
+    if (front->owner != EXPECT_CLIENT)
+        return false;
+    bool row = backend_type == BE_DATA_ROW;
+    bool passes = front->kind == EXPECT_QUERY
+                      ? row || backend_type == BE_ROW_DESCRIPTION || backend_type == BE_COMMAND_COMPLETE
+                      : row && front->kind == EXPECT_EXECUTE;
+    q->begun |= passes;
+    return passes;
+}
+
+/* Is an entry at the front that expect_take_inject would take or clear away? */
+static inline bool expect_inject_is_due(struct expect_queue *q)
+{
+    return q->count && expect_at(q, 0)->kind >= EXPECT_COPY_END;
 }
 
 /* Called as the message is handed to the server. Returns false if the server will skip it (an error

@@ -147,26 +147,26 @@ void census_pools(struct census *c, uint64_t now_us,
     fn(&console, arg);
 }
 
-void census_totals(struct census *c, uint64_t now_us, struct census_totals *out)
+void census_totals(struct census *c, struct census_totals *out)
 {
     *out = (struct census_totals){.clients = c->clients, .login_clients = c->login_clients};
     for (struct counted *n = c->pools; n; n = n->hh.next) {
         struct pool_numbers numbers;
-        pool_inspect(n->pool, now_us, &numbers);
+        pool_inspect(n->pool, 0, &numbers);
         out->pools++;
         out->servers +=
             (int64_t)numbers.opening + numbers.idle + numbers.active + numbers.moving + numbers.closing;
     }
 }
 
-int64_t census_stale_servers(struct census *c, const char *database, uint64_t now_us)
+int64_t census_stale_servers(struct census *c, const char *database)
 {
     int64_t stale = 0;
     for (struct counted *n = c->pools; n; n = n->hh.next) {
         struct pool_numbers numbers;
         if (database && strcmp(pool_database(n->pool), database) != 0)
             continue;
-        pool_inspect(n->pool, now_us, &numbers);
+        pool_inspect(n->pool, 0, &numbers);
         /* One in a mailbox was not visited: whether it is stale is seen when it has arrived. */
         stale += n->stale + numbers.moving;
     }

@@ -37,10 +37,10 @@ struct census_totals {
     int64_t login_clients;
     int64_t servers;
 };
-void census_totals(struct census *c, uint64_t now_us, struct census_totals *out);
+void census_totals(struct census *c, struct census_totals *out);
 
 /* Servers that are to be closed because their pool has a newer generation, of one database or (NULL)
  * of all. */
-int64_t census_stale_servers(struct census *c, const char *database, uint64_t now_us);
+int64_t census_stale_servers(struct census *c, const char *database);
 
 #endif

@@ -82,17 +82,25 @@ static void look_for_servers(struct relay *r, struct pool *p, void *arg)
 {
     bool *quiet = arg;
     struct pool_numbers n;
-    pool_inspect(p, loop_now(relay_loop(r)), &n);
+    (void)r;
+    pool_inspect(p, 0, &n);
     /* One that is being opened is closed by the ledger as soon as it is ready. */
     if (n.active + n.moving + n.idle + n.closing > 0)
         *quiet = false;
 }
 
-bool command_is_quiet(struct relay *r, const char *database)
+enum command_pausing command_pause_state(struct relay *r, const char *database)
 {
     bool quiet = true;
+    struct control *control = control_of(r);
+    control_enter(control);
+    bool paused = database ? control_is_paused(control, database)
+                           : control_has(control, NULL, CONTROL_PAUSED);
+    control_leave(control);
+    if (!paused)
+        return COMMAND_LIFTED;
     for_pools(r, database, look_for_servers, &quiet);
-    return quiet;
+    return quiet ? COMMAND_PAUSED : COMMAND_PAUSING;
 }
 
 /* Its own pause may be over while that of all is not, and the other way round. */
@@ -110,11 +118,14 @@ bool command_resume(struct relay *r, const char *database, struct error *err)
         return false;
     control_enter(control);
     bool paused = control_has(control, database, CONTROL_PAUSED);
-    if (paused) {
+    bool ending = control_is_ending(control);
+    if (paused && !ending) {
         control_set(control, database, CONTROL_PAUSED, false);
         for_pools(r, database, resume_pool, NULL);
     }
     control_leave(control);
+    if (ending)
+        return error_set(err, SQLSTATE_OBJECT_NOT_IN_STATE, "pooler is shutting down");
     if (paused)
         return true;
     if (!database)
@@ -221,4 +232,26 @@ bool command_enable(struct relay *r, const char *database, struct error *err)
         return false;
     set_disabled(r, database, false);
     return true;
+}
+
+/* ---- the end --------------------------------------------------------------------------- */
+
+static void count_servers(struct relay *r, struct pool *p, void *arg)
+{
+    struct pool_numbers n;
+    (void)r;
+    pool_inspect(p, 0, &n);
+    *(uint64_t *)arg += n.opening + n.idle + n.active + n.moving + n.closing;
+}
+
+uint64_t command_server_count(struct relay *r)
+{
+    uint64_t count = 0;
+    for_pools(r, NULL, count_servers, &count);
+    return count;
+}
+
+void command_shutdown(struct relay *r, enum shutdown_mode mode)
+{
+    control_ask_shutdown(control_of(r), mode);
 }

@@ -8,6 +8,7 @@
 #define WORKER_COMMAND_H
 
 #include "base/error.h"
+#include "relay/control.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,8 +17,13 @@ struct relay;
 
 /* Clients wait, servers are closed as soon as they are free. */
 bool command_pause(struct relay *r, const char *database, struct error *err);
-/* Every server that existed when it was paused has gone: ask again until then. */
-bool command_is_quiet(struct relay *r, const char *database);
+
+enum command_pausing {
+    COMMAND_PAUSING, /* servers are still at work: ask again */
+    COMMAND_PAUSED,  /* every server has gone */
+    COMMAND_LIFTED,  /* somebody has resumed it meanwhile */
+};
+enum command_pausing command_pause_state(struct relay *r, const char *database);
 
 /* The visit: command_resume_here. */
 bool command_resume(struct relay *r, const char *database, struct error *err);
@@ -37,5 +43,9 @@ bool command_may_wait_close(struct relay *r, const char *database, struct error 
 /* Nobody may log in to a disabled database; who is in, stays. */
 bool command_disable(struct relay *r, const char *database, struct error *err);
 bool command_enable(struct relay *r, const char *database, struct error *err);
+
+/* Server connections of all pools, those that are being opened included. Any thread. */
+uint64_t command_server_count(struct relay *r);
+void command_shutdown(struct relay *r, enum shutdown_mode mode);
 
 #endif

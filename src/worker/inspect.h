@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* inspect.h - rows about databases, users, targets and statistics, for whoever shows them: what is
- * known without asking the workers (for the rest see census.h and look.h). Any worker's thread.
+ * known without asking the workers (for the rest see census.h, and relay/look.h, which this hands
+ * on). Any worker's thread.
  *
  * Texts of rows are borrowed until the callback returns. Numbers are int64_t throughout, so that a
  * table of columns can say where each stands. */
 #ifndef WORKER_INSPECT_H
 #define WORKER_INSPECT_H
 
+#include "relay/look.h"
 #include "stats/figures.h"
 
 #include <stdbool.h>

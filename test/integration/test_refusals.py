@@ -177,7 +177,11 @@ def test_a_wrong_password_on_the_server_is_passed_on(postgres, start_pooler):
 
 def test_a_refused_login_is_one_warning_in_the_log_without_the_password(pooler):
     refused_login(pooler, password="sesame, open")
-    lines = [line for line in pooler.log().splitlines() if "password authentication failed" in line]
+    lines = [
+        line
+        for line in pooler.log().splitlines()
+        if " WARNING " in line and "password authentication failed" in line
+    ]
     assert len(lines) == 1
     assert "sesame" not in pooler.log()
 

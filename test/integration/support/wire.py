@@ -204,9 +204,9 @@ class Wire:
 
     # Conversations
 
-    def start_tls(self, verify_with=None, server_name="localhost", smuggle=b""):
-        """SSLRequest and handshake; `smuggle` goes out in plain text right behind the request."""
-        self.send(request(SSL_REQUEST), smuggle)
+    def start_tls(self, verify_with=None, server_name="localhost"):
+        """SSLRequest and handshake."""
+        self.send(request(SSL_REQUEST))
         answer = self.read_byte()
         if answer != b"S":
             raise AssertionError(f"SSLRequest is answered {answer!r}")

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* command_run.c - carry out one command of the console.
+ *
+ *   at once        what the ledgers and the configuration answer
+ *   by a visit     what must be seen or done in each worker's thread (worker/visit.h); it is lost,
+ *                  and nothing else, if the client leaves meanwhile
+ *   by waiting     PAUSE and WAIT_CLOSE look again and again until what they wait for has come
+ *
+ * Texts of errors are PgBouncer's where it has some. */
+#include "admin/console_impl.h"
+#include "admin/show.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "conf/setting.h"
+#include "proto/report.h"
+#include "worker/census.h"
+#include "worker/command.h"
+#include "worker/visit.h"
+#include "worker/worker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SQLSTATE_INSUFFICIENT_PRIVILEGE "42501"
+#define SQLSTATE_UNDEFINED_OBJECT "42704"
+#define SQLSTATE_OBJECT_NOT_IN_STATE "55000"
+
+/* How often a command that waits looks whether it is over. */
+#define LOOK_AGAIN_US (20 * US_PER_MS)
+
+static const char help[] =
+    "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|VERSION"
+    "\n\tSHOW PEERS|PEER_POOLS"
+    "\n\tSHOW SOCKETS|ACTIVE_SOCKETS|LISTS|MEM|STATE"
+    "\n\tSHOW DNS_HOSTS|DNS_ZONES"
+    "\n\tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS"
+    "\n\tSHOW TARGETS|HEALTH"
+    "\n\tPAUSE [<db>]"
+    "\n\tRESUME [<db>]"
+    "\n\tDISABLE <db>"
+    "\n\tENABLE <db>"
+    "\n\tRECONNECT [<db>]"
+    "\n\tWAIT_CLOSE [<db>]"
+    "\n\tKILL [<db>]"
+    "\n\tKILL_CLIENT <client_id>"
+    "\n\tSHUTDOWN"
+    "\n\tSHUTDOWN WAIT_FOR_SERVERS|WAIT_FOR_CLIENTS\n";
+
+/* ---- outcomes -------------------------------------------------------------------------- */
+
+void outcome_fini(struct outcome *o)
+{
+    rows_fini(&o->rows);
+    *o = (struct outcome){0};
+}
+
+static enum run_result done(struct console *con, const char *tag)
+{
+    snprintf(con->outcome.tag, sizeof con->outcome.tag, "%s", tag);
+    return RUN_DONE;
+}
+
+/* con->outcome.error is set. */
+static enum run_result failed(struct console *con)
+{
+    con->outcome.failed = true;
+    return RUN_DONE;
+}
+
+static enum run_result fail(struct console *con, const char *sqlstate, const char *text)
+{
+    error_set(&con->outcome.error, sqlstate, "%s", text);
+    return failed(con);
+}
+
+static void notify(struct console *con, const char *text, const char *detail)
+{
+    struct error what;
+    error_set(&what, "00000", "%s", text);
+    report_notice(console_out(con), "NOTICE", &what, detail, NULL);
+}
+
+static const char *database_of(const struct command *cmd)
+{
+    return cmd->has_name ? cmd->name : NULL;
+}
+
+/* ---- SHOW ------------------------------------------------------------------------------ */
+
+struct columns command_columns(const struct command *cmd)
+{
+    return cmd->verb == COMMAND_SHOW ? show_at(cmd->show)->columns : (struct columns){0};
+}
+
+static void take_shown(struct console *con, struct show_run *run)
+{
+    show_finish(con->relay, run);
+    show_take_rows(run, &con->outcome.rows);
+    done(con, "SHOW");
+}
+
+static void visit_show(struct relay *r, void *arg)
+{
+    show_visit(r, arg);
+}
+
+static void visited_show(struct client *c, void *arg)
+{
+    struct show_run *run = arg;
+    struct console *con = c ? client_data(c) : NULL;
+    if (con)
+        take_shown(con, run);
+    show_free(&run);
+    if (con)
+        console_goes_on(con);
+}
+
+static enum run_result run_show(struct console *con, const struct command *cmd)
+{
+    if (cmd->show == SHOW_HELP) {
+        notify(con, "Console usage", help);
+        return done(con, "SHOW");
+    }
+    if (cmd->show == SHOW_FDS)
+        return fail(con, SQLSTATE_FEATURE_NOT_SUPPORTED,
+                    "SHOW FDS is not supported: connections are not handed to another process");
+    struct show_run *run = show_begin(con->relay, cmd->show);
+    if (show_visits(cmd->show)) {
+        visit_workers(con->relay, client_id(con->client), visit_show, visited_show, run);
+        return RUN_LATER;
+    }
+    take_shown(con, run);
+    show_free(&run);
+    return RUN_DONE;
+}
+
+/* ---- orders that each worker carries out ----------------------------------------------- */
+
+struct order {
+    struct command cmd;
+    bool found; /* KILL_CLIENT */
+};
+
+static void visit_order(struct relay *r, void *arg)
+{
+    struct order *o = arg;
+    const char *database = database_of(&o->cmd);
+    if (o->cmd.verb == COMMAND_RESUME)
+        command_resume_here(r, database);
+    else if (o->cmd.verb == COMMAND_KILL)
+        command_kill_here(r, database);
+    else if (command_kill_client_here(r, o->cmd.id))
+        o->found = true;
+}
+
+static void visited_order(struct client *c, void *arg)
+{
+    struct order *o = arg;
+    struct console *con = c ? client_data(c) : NULL;
+    enum command_verb verb = o->cmd.verb;
+    bool missed = verb == COMMAND_KILL_CLIENT && !o->found;
+    free(o);
+    if (!con)
+        return;
+    if (missed)
+        fail(con, SQLSTATE_UNDEFINED_OBJECT, "client not found");
+    else
+        done(con, command_verb_name(verb));
+    console_goes_on(con);
+}
+
+static enum run_result send_round(struct console *con, const struct command *cmd)
+{
+    struct order *o = xcalloc(1, sizeof *o);
+    o->cmd = *cmd;
+    visit_workers(con->relay, client_id(con->client), visit_order, visited_order, o);
+    return RUN_LATER;
+}
+
+static enum run_result run_resume(struct console *con, const struct command *cmd)
+{
+    if (!command_resume(con->relay, database_of(cmd), &con->outcome.error))
+        return failed(con);
+    return send_round(con, cmd);
+}
+
+static enum run_result run_kill(struct console *con, const struct command *cmd)
+{
+    if (!command_kill(con->relay, database_of(cmd), &con->outcome.error))
+        return failed(con);
+    return send_round(con, cmd);
+}
+
+/* ---- orders that are waited for -------------------------------------------------------- */
+
+static void look_again(struct console *con)
+{
+    timer_set(&con->timer, loop_now(relay_loop(con->relay)) + LOOK_AGAIN_US);
+}
+
+/* True if the wait is over. */
+static bool look_at_pause(struct console *con)
+{
+    switch (command_pause_state(con->relay, database_of(&con->waiting))) {
+    case COMMAND_PAUSING:
+        return false;
+    case COMMAND_PAUSED:
+        done(con, "PAUSE");
+        return true;
+    case COMMAND_LIFTED:
+        break;
+    }
+    fail(con, SQLSTATE_OBJECT_NOT_IN_STATE, "resumed before all transactions had ended");
+    return true;
+}
+
+static enum run_result run_pause(struct console *con, const struct command *cmd)
+{
+    if (!command_pause(con->relay, database_of(cmd), &con->outcome.error))
+        return failed(con);
+    con->waiting = *cmd;
+    if (look_at_pause(con))
+        return RUN_DONE;
+    look_again(con);
+    return RUN_LATER;
+}
+
+static void visit_census(struct relay *r, void *arg)
+{
+    census_take(r, arg);
+}
+
+static void visited_census(struct client *c, void *arg)
+{
+    struct census *census = arg;
+    struct console *con = c ? client_data(c) : NULL;
+    bool over = con && census_stale_servers(census, database_of(&con->waiting)) == 0;
+    census_free(&census);
+    if (!con)
+        return;
+    if (!over) {
+        look_again(con);
+        return;
+    }
+    done(con, "WAIT_CLOSE");
+    console_goes_on(con);
+}
+
+static void count_stale(struct console *con)
+{
+    visit_workers(con->relay, client_id(con->client), visit_census, visited_census,
+                  census_new(con->relay));
+}
+
+static enum run_result run_wait_close(struct console *con, const struct command *cmd)
+{
+    if (!command_may_wait_close(con->relay, database_of(cmd), &con->outcome.error))
+        return failed(con);
+    con->waiting = *cmd;
+    count_stale(con);
+    return RUN_LATER;
+}
+
+static void on_timer(void *arg)
+{
+    struct console *con = arg;
+    if (con->waiting.verb == COMMAND_WAIT_CLOSE)
+        count_stale(con);
+    else if (look_at_pause(con))
+        console_goes_on(con);
+    else
+        look_again(con);
+}
+
+void command_timer_init(struct console *con)
+{
+    timer_init(&con->timer, relay_loop(con->relay), on_timer, con);
+}
+
+/* ---- the others ------------------------------------------------------------------------ */
+
+static enum run_result run_at_once(struct console *con, const struct command *cmd,
+                                   bool (*order)(struct relay *r, const char *database,
+                                                 struct error *err))
+{
+    if (!order(con->relay, database_of(cmd), &con->outcome.error))
+        return failed(con);
+    return done(con, command_verb_name(cmd->verb));
+}
+
+/* Settings that drivers set without being asked. */
+static bool is_probe(const char *key)
+{
+    enum show what;
+    struct span name = span_str(key);
+    if (span_is_nocase(name, "application_name") || span_is_nocase(name, "extra_float_digits"))
+        return true;
+    return show_find(name, &what) && show_at(what)->probe;
+}
+
+static enum run_result run_set(struct console *con, const struct command *cmd)
+{
+    struct error *err = &con->outcome.error;
+    if (is_probe(cmd->name)) {
+        notify(con, "SET ignored", NULL);
+        return done(con, "SET");
+    }
+    if (!con->may_admin)
+        return fail(con, SQLSTATE_INSUFFICIENT_PRIVILEGE, "admin access needed");
+    if (setting_find(span_str(cmd->name)))
+        error_set(err, SQLSTATE_FEATURE_NOT_SUPPORTED,
+                  "SET failed: settings cannot be changed while the program runs");
+    else
+        error_set(err, SQLSTATE_UNDEFINED_OBJECT, "SET failed: there is no setting \"%s\"",
+                  cmd->name);
+    return failed(con);
+}
+
+static enum run_result run_shutdown(struct console *con, const struct command *cmd)
+{
+    command_shutdown(con->relay, cmd->shutdown);
+    /* The program ends, and with it this connection: that is the answer. */
+    return cmd->shutdown == SHUTDOWN_NOW ? RUN_LATER : done(con, "SHUTDOWN");
+}
+
+static enum run_result run_order(struct console *con, const struct command *cmd)
+{
+    switch (cmd->verb) {
+    case COMMAND_DISABLE:
+        return run_at_once(con, cmd, command_disable);
+    case COMMAND_ENABLE:
+        return run_at_once(con, cmd, command_enable);
+    case COMMAND_KILL:
+        return run_kill(con, cmd);
+    case COMMAND_KILL_CLIENT:
+        return send_round(con, cmd);
+    case COMMAND_PAUSE:
+        return run_pause(con, cmd);
+    case COMMAND_RECONNECT:
+        return run_at_once(con, cmd, command_reconnect);
+    case COMMAND_RELOAD:
+        con->outcome.hint = "Restart the program to read its configuration anew.";
+        return fail(con, SQLSTATE_FEATURE_NOT_SUPPORTED,
+                    "RELOAD failed: it is not supported in this version");
+    case COMMAND_RESUME:
+        return run_resume(con, cmd);
+    case COMMAND_SET:
+        return run_set(con, cmd);
+    case COMMAND_SHOW:
+        return run_show(con, cmd);
+    case COMMAND_SHUTDOWN:
+        return run_shutdown(con, cmd);
+    case COMMAND_SUSPEND:
+        con->outcome.hint = "PAUSE waits for the end of transactions and closes all servers.";
+        return fail(con, SQLSTATE_FEATURE_NOT_SUPPORTED, "SUSPEND is not supported");
+    case COMMAND_WAIT_CLOSE:
+        break;
+    }
+    return run_wait_close(con, cmd);
+}
+
+enum run_result command_run(struct console *con, const struct command *cmd)
+{
+    if (cmd->verb == COMMAND_SHOW || (cmd->verb == COMMAND_SET && is_probe(cmd->name)))
+        return run_order(con, cmd);
+    if (!con->may_admin) {
+        con->outcome.hint = "Your user is in stats_users, or has no more rights than these.";
+        return fail(con, SQLSTATE_INSUFFICIENT_PRIVILEGE, "admin access needed");
+    }
+    /* Values of settings may be secret. */
+    client_log(con->client, LOG_INFO_LEVEL, "console command: %s%s%s",
+               command_verb_name(cmd->verb), cmd->has_name ? " " : "", cmd->name);
+    return run_order(con, cmd);
+}
