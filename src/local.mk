@@ -102,6 +102,7 @@ libpgballast_a_SOURCES += \
 	src/relay/control.c src/relay/control.h \
 	src/relay/dial.c src/relay/dial.h \
 	src/relay/ends.c \
+	src/relay/findings.c \
 	src/relay/forward.c src/relay/forward.h \
 	src/relay/forward_extended.c src/relay/forward_extended.h \
 	src/relay/handover.c src/relay/handover.h \
@@ -110,15 +111,18 @@ libpgballast_a_SOURCES += \
 	src/relay/look.c src/relay/look.h \
 	src/relay/order.c src/relay/order.h \
 	src/relay/places.c src/relay/places.h \
+	src/relay/refit.c src/relay/refit.h \
 	src/relay/relay.c src/relay/relay.h src/relay/relay_impl.h \
 	src/relay/respond.c \
 	src/relay/session.c \
+	src/relay/terms.c src/relay/terms.h src/relay/terms_impl.h \
 	src/relay/tick.c src/relay/tick.h
 
 libpgballast_a_SOURCES += \
 	src/worker/census.c src/worker/census.h \
 	src/worker/command.c src/worker/command.h \
 	src/worker/inspect.c src/worker/inspect.h \
+	src/worker/process.c src/worker/process.h \
 	src/worker/visit.c src/worker/visit.h \
 	src/worker/words.h \
 	src/worker/worker.c src/worker/worker.h

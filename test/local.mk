@@ -251,3 +251,19 @@ UNIT_TESTS += test/unit/net/test_tls_selfsigned
 test_unit_net_test_tls_selfsigned_SOURCES = test/unit/net/test_tls_selfsigned.c test/unit/net/net_fixture.h \
 	test/unit/net/tls_fixture.h test/unit/net/net_certs.h
 test_unit_net_test_tls_selfsigned_LDADD = $(UNIT_LDADD)
+
+# admin, and the statistics that it shows
+UNIT_TESTS += test/unit/admin/test_command_parse
+test_unit_admin_test_command_parse_SOURCES = test/unit/admin/test_command_parse.c
+test_unit_admin_test_command_parse_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/admin/test_rows
+test_unit_admin_test_rows_SOURCES = test/unit/admin/test_rows.c
+test_unit_admin_test_rows_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/admin/test_show_columns
+test_unit_admin_test_show_columns_SOURCES = test/unit/admin/test_show_columns.c
+test_unit_admin_test_show_columns_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/stats/test_figures
+test_unit_stats_test_figures_SOURCES = test/unit/stats/test_figures.c
+test_unit_stats_test_figures_LDADD = $(UNIT_LDADD)
+FUZZ_TARGETS += test/fuzz/fuzz_console
+test_fuzz_fuzz_console_LDFLAGS = $(FUZZ_LDFLAGS)

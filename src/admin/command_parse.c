@@ -327,21 +327,22 @@ static bool take_arguments(struct span *text, struct statement *s)
 enum command_parsed command_parse(struct span *text, struct command *out, struct error *err)
 {
     struct token first;
+    struct span from; /* where the statement begins */
     do {
-        if (!skip_blanks(text)) {
-            invalid(*text, err);
-            return COMMAND_BAD;
-        }
-        first = next_token(text);
+        from = *text;
+        bool skipped = skip_blanks(text);
+        if (skipped)
+            from = *text;
+        first = skipped ? next_token(text) : (struct token){.kind = TOKEN_OTHER};
     } while (first.kind == TOKEN_SEMICOLON);
     if (first.kind == TOKEN_END)
         return COMMAND_NONE;
-    *out = (struct command){0};
-    struct statement s = {.text = span_of(first.text.p, first.text.n)};
     if (first.kind == TOKEN_OTHER) {
-        invalid(*text, err);
+        invalid(from, err);
         return COMMAND_BAD;
     }
+    *out = (struct command){0};
+    struct statement s = {.text = span_of(from.p, from.n - text->n)};
     bool whole = take_arguments(text, &s);
     if (!find_verb(&first, &out->verb) || !whole) {
         invalid(s.text, err);

@@ -31,23 +31,22 @@
 /* How often a command that waits looks whether it is over. */
 #define LOOK_AGAIN_US (20 * US_PER_MS)
 
-static const char help[] =
-    "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|VERSION"
-    "\n\tSHOW PEERS|PEER_POOLS"
-    "\n\tSHOW SOCKETS|ACTIVE_SOCKETS|LISTS|MEM|STATE"
-    "\n\tSHOW DNS_HOSTS|DNS_ZONES"
-    "\n\tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS"
-    "\n\tSHOW TARGETS|HEALTH"
-    "\n\tPAUSE [<db>]"
-    "\n\tRESUME [<db>]"
-    "\n\tDISABLE <db>"
-    "\n\tENABLE <db>"
-    "\n\tRECONNECT [<db>]"
-    "\n\tWAIT_CLOSE [<db>]"
-    "\n\tKILL [<db>]"
-    "\n\tKILL_CLIENT <client_id>"
-    "\n\tSHUTDOWN"
-    "\n\tSHUTDOWN WAIT_FOR_SERVERS|WAIT_FOR_CLIENTS\n";
+static const char help[] = "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|VERSION"
+                           "\n\tSHOW PEERS|PEER_POOLS"
+                           "\n\tSHOW SOCKETS|ACTIVE_SOCKETS|LISTS|MEM|STATE"
+                           "\n\tSHOW DNS_HOSTS|DNS_ZONES"
+                           "\n\tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS"
+                           "\n\tSHOW TARGETS|HEALTH"
+                           "\n\tPAUSE [<db>]"
+                           "\n\tRESUME [<db>]"
+                           "\n\tDISABLE <db>"
+                           "\n\tENABLE <db>"
+                           "\n\tRECONNECT [<db>]"
+                           "\n\tWAIT_CLOSE [<db>]"
+                           "\n\tKILL [<db>]"
+                           "\n\tKILL_CLIENT <client_id>"
+                           "\n\tSHUTDOWN"
+                           "\n\tSHUTDOWN WAIT_FOR_SERVERS|WAIT_FOR_CLIENTS\n";
 
 /* ---- outcomes -------------------------------------------------------------------------- */
 
@@ -371,7 +370,7 @@ enum run_result command_run(struct console *con, const struct command *cmd)
         return fail(con, SQLSTATE_INSUFFICIENT_PRIVILEGE, "admin access needed");
     }
     /* Values of settings may be secret. */
-    client_log(con->client, LOG_INFO_LEVEL, "console command: %s%s%s",
-               command_verb_name(cmd->verb), cmd->has_name ? " " : "", cmd->name);
+    client_log(con->client, LOG_INFO_LEVEL, "console command: %s%s%s", command_verb_name(cmd->verb),
+               cmd->has_name ? " " : "", cmd->name);
     return run_order(con, cmd);
 }

@@ -232,8 +232,7 @@ static enum request_verdict on_request(struct client *c, const struct request *r
         return REQUEST_HOLD;
     counter_add(&inspect_console_stats(con->relay)->received, r->bytes.n);
     if (r->first && r->last && r->body_len <= CONSOLE_MESSAGE_MAX)
-        take_message(con, r->type,
-                     span_of(r->bytes.p + FRAME_HEADER, r->bytes.n - FRAME_HEADER));
+        take_message(con, r->type, span_of(r->bytes.p + FRAME_HEADER, r->bytes.n - FRAME_HEADER));
     else
         take_piece(con, r);
     return REQUEST_TAKEN;

@@ -55,8 +55,8 @@ static void fail_text(struct console *con, const char *sqlstate, const char *tex
 }
 
 /* A name of the client's, fit for an error text. */
-static void fail_name(struct console *con, const char *sqlstate, const char *what,
-                      struct span name, const char *how)
+static void fail_name(struct console *con, const char *sqlstate, const char *what, struct span name,
+                      const char *how)
 {
     struct error err;
     error_set(&err, sqlstate, "%s \"%.*s\" %s", what, (int)(name.n < 64 ? name.n : 64),
@@ -256,7 +256,9 @@ void console_bind(struct console *con, struct span body)
 static void describe(struct console *con, bool empty, const struct command *cmd,
                      const struct formats *formats)
 {
-    struct columns columns = empty ? (struct columns){0} : command_columns(cmd);
+    struct columns columns = {0};
+    if (!empty)
+        columns = command_columns(cmd);
     if (columns.n)
         rows_build_description(console_out(con), columns, formats);
     else

@@ -136,15 +136,15 @@ static const struct column users[] = {
     X(client_login, "client_login_count", "client_login_count", "client_login_count",              \
       "avg_client_login_count", "client_login_count")
 
-#define IN_STATS_TOTAL(field, in_total, in_avg, in_totals, in_averages, in_sums)                                  \
+#define IN_STATS_TOTAL(field, in_total, in_avg, in_totals, in_averages, in_sums)                   \
     NUMERIC("total_" in_total, show_stats, total.field),
-#define IN_STATS_AVERAGE(field, in_total, in_avg, in_totals, in_averages, in_sums)                                \
+#define IN_STATS_AVERAGE(field, in_total, in_avg, in_totals, in_averages, in_sums)                 \
     NUMERIC("avg_" in_avg, show_stats, average.field),
-#define IN_TOTALS(field, in_total, in_avg, in_totals, in_averages, in_sums)                                       \
+#define IN_TOTALS(field, in_total, in_avg, in_totals, in_averages, in_sums)                        \
     NUMERIC(in_totals, show_stats, total.field),
-#define IN_AVERAGES(field, in_total, in_avg, in_totals, in_averages, in_sums)                                     \
+#define IN_AVERAGES(field, in_total, in_avg, in_totals, in_averages, in_sums)                      \
     NUMERIC(in_averages, show_stats, average.field),
-#define IN_SUMS(field, in_total, in_avg, in_totals, in_averages, in_sums)                                         \
+#define IN_SUMS(field, in_total, in_avg, in_totals, in_averages, in_sums)                          \
     {in_sums, offsetof(struct stats_sum, field)},
 
 static const struct column stats[] = {TEXT("database", show_stats, database),
@@ -187,8 +187,8 @@ static const struct column lists[] = {
     INT4("items", show_number, value),
 };
 static const struct column mem[] = {
-    TEXT("name", show_mem, name), INT4("size", show_mem, size),
-    INT4("used", show_mem, used), INT4("free", show_mem, free),
+    TEXT("name", show_mem, name),         INT4("size", show_mem, size),
+    INT4("used", show_mem, used),         INT4("free", show_mem, free),
     INT4("memtotal", show_mem, memtotal),
 };
 static const struct column peers[] = {

@@ -123,6 +123,9 @@ bool client_is_mid_message(const struct client *c);
 const char *client_user(const struct client *c);
 const char *client_database(const struct client *c);
 const struct setup_login *client_setup_login(const struct client *c);
+/* After a reload, for a client that is proven: looks its names up in the context's setup. False if its
+ * database is not there any more (and client_setup_login says so from now on). */
+bool client_refresh_setup(struct client *c);
 struct param_set *client_params(const struct client *c);
 /* As after the login: what DISCARD ALL goes back to. */
 struct param_set *client_default_params(const struct client *c);

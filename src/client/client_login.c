@@ -170,6 +170,19 @@ static bool begin_scram(struct client *c, const struct config *cfg)
     return true;
 }
 
+bool client_refresh_setup(struct client *c)
+{
+    struct setup *newest = c->context->setup;
+    /* A console session keeps the rights it logged in with. */
+    if (c->setup == newest || c->setup_login->is_console)
+        return true;
+    setup_ref(newest);
+    setup_find_login(newest, client_database(c), client_user(c), c->setup_login);
+    setup_unref(&c->setup);
+    c->setup = newest;
+    return c->setup_login->db != NULL;
+}
+
 /* The account that the program runs under, on this machine, by the console's own name: it could
  * read and signal us anyway, so it needs no password (as in PgBouncer). */
 static bool is_own_operator(const struct client *c)

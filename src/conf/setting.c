@@ -244,6 +244,15 @@ char *setting_text(const struct setting *s, const struct config *cfg)
     return xstrdup("?");
 }
 
+bool setting_equal(const struct setting *s, const struct config *a, const struct config *b)
+{
+    char *x = setting_text(s, a), *y = setting_text(s, b);
+    bool equal = strcmp(x, y) == 0;
+    free(x);
+    free(y);
+    return equal;
+}
+
 void setting_clear(const struct setting *s, struct config *cfg)
 {
     if (s->kind != SETTING_KIND_STRING && s->kind != SETTING_KIND_LIST)

@@ -84,6 +84,8 @@ bool setting_store(const struct setting *s, struct config *cfg, const char *text
                    struct error *err);
 /* The field of cfg as owned text that setting_store would read back. */
 char *setting_text(const struct setting *s, const struct config *cfg);
+/* Whether both hold the same value. */
+bool setting_equal(const struct setting *s, const struct config *a, const struct config *b);
 /* Frees what the field owns. */
 void setting_clear(const struct setting *s, struct config *cfg);
 

@@ -235,13 +235,13 @@ static void run_input(void *owner, struct span bytes)
 {
     struct cancel_run *run = owner;
     struct error err;
-    struct place *p = run->lent ? run->lent->place : NULL;
-    if (!p || !run->asked_tls || bytes.n != 1 || bytes.p[0] != 'S') {
+    const struct terms *t = run->lent ? run->lent->terms : NULL;
+    if (!t || !run->asked_tls || bytes.n != 1 || bytes.p[0] != 'S') {
         run_end(run);
         return;
     }
     run->asked_tls = false;
-    if (!stream_start_tls_client(&run->stream, p->tls, p->db->hosts[run->lent->host].name, false,
+    if (!stream_start_tls_client(&run->stream, t->tls, t->db->hosts[run->lent->host].name, false,
                                  &err))
         run_end(run);
 }
@@ -309,7 +309,7 @@ bool cancel_server(struct lent *l)
     counter_add(&l->stats->canceled, 1);
     struct dialer_options options;
     struct addr_list *to = addr_list_new(server_address(l->server), 1);
-    place_dialer_options(l->place, &options);
+    terms_dialer_options(l->terms, &options);
     run->dialer = dialer_start(r->loop, to, &options, run_dialed, run);
     addr_list_unref(&to);
     return true;

@@ -22,7 +22,7 @@
 
 static struct target *target_of(const struct lent *l)
 {
-    return l->place->targets[l->host];
+    return l->terms->targets[l->host];
 }
 
 /* ---- one dial -------------------------------------------------------------------------- */
@@ -40,7 +40,7 @@ static void on_resolved(void *receiver, uint64_t tag, struct addr_list *addresse
         broker_server_ended(l->server, &end);
         return;
     }
-    place_dialer_options(l->place, &options);
+    terms_dialer_options(l->terms, &options);
     server_connect(l->server, addresses, &options);
 }
 
@@ -59,39 +59,41 @@ static void resolve(struct relay *r, struct lent *l, const struct config_host *h
         resolver_ask(r->shared->resolver, name, host->port, &r->mailbox, on_resolved, l->id);
         return;
     }
-    place_dialer_options(l->place, &options);
+    terms_dialer_options(l->terms, &options);
     server_connect(l->server, list, &options);
     addr_list_unref(&list);
 }
 
-static void dial(struct relay *r, struct pool *p, size_t host, uint32_t generation)
+/* Takes t. */
+static void dial(struct relay *r, struct pool *p, struct terms *t, size_t host,
+                 uint32_t generation)
 {
-    struct place *place = pool_owner(p);
-    struct server_login terms;
+    struct server_login login;
     struct lent *l = xcalloc(1, sizeof *l);
-    place_login_terms(place, host, r->shared->keycache, &terms);
+    terms_login(t, host, r->shared->keycache, &login);
     l->id = relay_next_id(r);
     l->relay = r;
     l->pool = pool_ref(p);
-    l->place = place;
+    l->place = pool_owner(p);
+    l->terms = t;
     l->host = host;
     l->dialing = true;
     pool_server_init(&l->ledger, l->id, (unsigned)r->worker, generation);
-    l->server = server_new(r->loop, l->id, &respond_ops, l, &terms);
+    l->server = server_new(r->loop, l->id, &respond_ops, l, &login);
     relay_add_lent(r, l);
     relay_tick_soon(r);
-    resolve(r, l, &place->db->hosts[host]);
+    resolve(r, l, &t->db->hosts[host]);
 }
 
 /* Asks the target of the next host. */
-static enum target_answer begin(struct relay *r, struct place *place, size_t *host_out,
-                                struct error *err)
+static enum target_answer begin(struct relay *r, struct place *place, const struct terms *t,
+                                size_t *host_out, struct error *err)
 {
     uint64_t until;
-    *host_out = place->host_at % place->n_targets;
+    *host_out = place->host_at % t->n_targets;
     enum target_answer answer =
-        target_begin(place->targets[*host_out], loop_now(r->loop), &until, err);
-    if (answer == TARGET_GO && place->db->load_balance_hosts == LOAD_BALANCE_ROUND_ROBIN)
+        target_begin(t->targets[*host_out], loop_now(r->loop), &until, err);
+    if (answer == TARGET_GO && t->db->load_balance_hosts == LOAD_BALANCE_ROUND_ROBIN)
         place->host_at++;
     if (answer == TARGET_WAIT && until)
         relay_dial_at(r, until);
@@ -118,14 +120,38 @@ static void not_reserved(struct relay *r, struct pool *p, const struct pool_dial
         evict_for(r, p, a->cap);
 }
 
-static bool dial_pool(struct relay *r, struct pool *p, struct error *err)
+/* A place in the ledger is reserved. The terms are looked up after that: a reload replaces them before
+ * it begins another generation, so that a server of the new one is never opened under the old. */
+static enum target_answer dial_reserved(struct relay *r, struct pool *p, uint32_t generation,
+                                        struct error *err)
 {
     struct place *place = pool_owner(p);
+    struct terms *t = place_terms(place);
+    size_t host;
+    enum target_answer answer = begin(r, place, t, &host, err);
+    if (answer == TARGET_GO) {
+        dial(r, p, t, host, generation);
+        return answer;
+    }
+    terms_unref(&t);
+    pool_unreserve_dial(p, loop_now(r->loop));
+    return answer;
+}
+
+static bool may_dial(struct pool *p, uint64_t now_us, struct error *err)
+{
+    struct terms *t = place_terms(pool_owner(p));
+    bool may = findings_may_dial(t->findings, now_us, err);
+    terms_unref(&t);
+    return may;
+}
+
+static bool dial_pool(struct relay *r, struct pool *p, struct error *err)
+{
     for (;;) {
         uint64_t now = loop_now(r->loop);
         struct pool_dial_answer a;
-        size_t host;
-        if (!place_may_dial(place, now, err)) {
+        if (!may_dial(p, now, err)) {
             pool_decline(p);
             return false;
         }
@@ -136,15 +162,12 @@ static bool dial_pool(struct relay *r, struct pool *p, struct error *err)
         if (a.from_reserve)
             log_warning("%s/%s: taking connection from reserve_pool", pool_database(p),
                         pool_user(p));
-        switch (begin(r, place, &host, err)) {
+        switch (dial_reserved(r, p, a.generation, err)) {
         case TARGET_GO:
-            dial(r, p, host, a.generation);
             continue;
         case TARGET_WAIT:
-            pool_unreserve_dial(p, now);
             return true;
         case TARGET_REFUSE:
-            pool_unreserve_dial(p, now);
             return false;
         }
     }
@@ -159,20 +182,15 @@ bool dial_for_waiters(struct relay *r, struct pool *p, struct error *err)
 
 void dial_for_min(struct relay *r, struct pool *p)
 {
-    struct place *place = pool_owner(p);
     struct pool_dial_answer a;
     struct error err;
-    size_t host;
+    struct place *place = pool_owner(p);
     uint64_t now = loop_now(r->loop);
     uint64_t active = atomic_load_explicit(&place->active_us, memory_order_relaxed);
     if (!active || now - active > setup_config(r->setup)->warm_window_us)
         return;
-    if (!place_may_dial(place, now, &err) || !pool_reserve_min(p, now, &a))
-        return;
-    if (begin(r, place, &host, &err) == TARGET_GO)
-        dial(r, p, host, a.generation);
-    else
-        pool_unreserve_dial(p, now);
+    if (may_dial(p, now, &err) && pool_reserve_min(p, now, &a))
+        (void)dial_reserved(r, p, a.generation, &err);
 }
 
 void dial_for_hungry(struct relay *r, struct pool *p)
@@ -193,13 +211,13 @@ struct next_run {
 static void next_on_target(struct pool *p, void *arg)
 {
     struct next_run *run = arg;
-    struct place *place = pool_owner(p);
-    for (size_t i = 0; i < place->n_targets; i++) {
-        if (place->targets[i] == run->target) {
-            broker_dial_more(run->relay, p);
-            return;
-        }
-    }
+    struct terms *t = place_terms(pool_owner(p));
+    bool here = false;
+    for (size_t i = 0; i < t->n_targets; i++)
+        here = here || t->targets[i] == run->target;
+    terms_unref(&t);
+    if (here)
+        broker_dial_more(run->relay, p);
 }
 
 void dial_next_on_target(struct relay *r, struct target *target)
@@ -272,11 +290,11 @@ void dial_failed(struct lent *l, const struct server_end *end)
     lent_log(l, LOG_WARNING_LEVEL, "server login failed: %s%s (%s)",
              end->said_goodbye ? "FATAL " : "", end->error.text, failure_class_name(class));
     target_failed(target_of(l), now, class, &tell, jitter);
-    if (l->place->db->load_balance_hosts == LOAD_BALANCE_DISABLE)
+    if (l->terms->db->load_balance_hosts == LOAD_BALANCE_DISABLE)
         l->place->host_at++;
     switch (class) {
     case FAILURE_PERMANENT:
-        place_refused(l->place, now, &tell, jitter);
+        findings_refused(l->terms->findings, now, &tell, jitter);
         fail_waiters(r, l->pool, &tell);
         return;
     case FAILURE_SLOTS:

@@ -32,8 +32,8 @@ void broker_server_ready(struct server *s)
              addr_text(server_address(s), address, sizeof address),
              server_tls_text(s, tls, sizeof tls)[0] ? " " : "", tls);
     dial_succeeded(l);
-    place_learn(l->place, s);
-    struct target *target = l->place->targets[l->host];
+    findings_learn(l->terms->findings, s);
+    struct target *target = l->terms->targets[l->host];
     struct pool *pool = pool_ref(l->pool);
     session_welcome_everywhere(r, pool);
     broker_opened(l);
@@ -116,7 +116,7 @@ static void lose_client(struct session *ses, struct lent *l, const struct server
 static void end_while_dialing(struct lent *l, const struct server_end *end)
 {
     struct relay *r = l->relay;
-    struct target *target = l->place->targets[l->host];
+    struct target *target = l->terms->targets[l->host];
     struct pool *pool = pool_ref(l->pool);
     dial_failed(l, end);
     server_close(l->server);
@@ -133,7 +133,7 @@ static void end_while_idle(struct lent *l, const struct server_end *end)
     lent_log(l, LOG_INFO_LEVEL, "closing because: %s (age=%llus)", end->error.text,
              (unsigned long long)((loop_now(l->relay->loop) - server_connected_us(l->server)) /
                                   US_PER_S));
-    target_slept(l->place->targets[l->host]);
+    target_slept(l->terms->targets[l->host]);
     server_close(l->server);
     if (pool_idle_died(l->pool, &l->ledger) == POOL_DIED_REMOVED)
         broker_forget(l);

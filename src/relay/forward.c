@@ -136,12 +136,38 @@ unsigned forward_ending_of(struct span text, bool whole)
     }
 }
 
+/* Behind an uncommitted gate a Query or a Sync may be what ends its transaction. If that rolls back,
+ * what follows must not run: it would not have the client's settings. So it goes when that is known. */
+static void note_gate_unit(struct lent *l, uint8_t type)
+{
+    if (l->gate_open)
+        l->gate_unit = type;
+}
+
+static bool starts_unit(uint8_t type)
+{
+    return runs_alone(type) || type == FE_PARSE || type == FE_BIND || type == FE_DESCRIBE ||
+           type == FE_EXECUTE || type == FE_CLOSE;
+}
+
+static bool must_wait(struct session *ses, const struct request *r)
+{
+    const struct lent *l = ses->lent;
+    const struct expect_queue *q = server_expects(l->server);
+    if (l->fence_wait)
+        return true;
+    bool behind_gate = l->gate_unit && !q->copy_in && starts_unit(r->type);
+    ses->held_back = behind_gate || q->count > EXPECT_MAX;
+    return ses->held_back;
+}
+
 static enum request_verdict take_query(struct session *ses, const struct request *r)
 {
     struct server *s = ses->lent->server;
     /* A simple Query destroys the unnamed statement (protocol chapter, "Extended Query"). */
     client_statements_drop_unnamed(client_statements_of(ses->client));
     server_statements_set_unnamed(server_statements_of(s), 0, 0);
+    note_gate_unit(ses->lent, FE_QUERY);
     note_start(ses);
     if (r->type == FE_QUERY)
         ses->ending = (uint8_t)forward_ending_of(forward_statement_text(ses, r), r->last);
@@ -158,6 +184,7 @@ static enum request_verdict take_sync(struct session *ses, const struct request 
 {
     struct server *s = ses->lent->server;
     ses->lent->group_open = false;
+    note_gate_unit(ses->lent, FE_SYNC);
     expect_push(server_expects(s), EXPECT_SYNC, EXPECT_CLIENT, 0);
     outgoing_ref(&ses->relay->to_server, r->bytes.p, r->bytes.n);
     return REQUEST_TAKEN;
@@ -182,6 +209,9 @@ static enum request_verdict forward_linked(struct session *ses, const struct req
         return extended_request(ses, r);
     case FE_COPY_DONE:
     case FE_COPY_FAIL:
+        /* PostgreSQL ignores a Sync that comes ahead of these: its unit has not ended. */
+        if (ses->lent->gate_unit == FE_SYNC)
+            ses->lent->gate_unit = 0;
         expect_push(server_expects(ses->lent->server), EXPECT_COPY_END, EXPECT_CLIENT, 0);
         break;
     case FE_COPY_DATA:
@@ -235,7 +265,7 @@ enum request_verdict forward_request(struct client *c, const struct request *r)
         if (got != REQUEST_TAKEN || !ses->lent)
             return got;
     }
-    if (ses->lent->fence_wait || server_expects(ses->lent->server)->count > EXPECT_MAX)
+    if (must_wait(ses, r))
         return REQUEST_HOLD;
     return forward_linked(ses, r);
 }

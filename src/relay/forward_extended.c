@@ -210,7 +210,7 @@ static enum request_verdict take_parse(struct session *ses, const struct request
 bool extended_parse_alone(struct session *ses, const struct request *r)
 {
     struct frontend_parse m;
-    if (!ses->place->follows_statements || !r->last || r->body_len > STATEMENT_PARSE_MAX ||
+    if (!ses->follows_statements || !r->last || r->body_len > STATEMENT_PARSE_MAX ||
         !frontend_parse_parse(body_of(r), &m) || !m.name.n ||
         client_statements_is_full(mine(ses)) || client_statements_find(mine(ses), m.name))
         return false;

@@ -20,11 +20,16 @@ struct diff_run {
     unsigned n;
 };
 
+static struct param_accepted *accepted_by(const struct lent *l)
+{
+    return l->terms->findings->accepted;
+}
+
 static void diff_look(void *arg, struct span name, const struct span *value)
 {
     struct diff_run *d = arg;
     d->n++;
-    if (!value || !params_may_fence(d->ses->place->accepted, name, *value))
+    if (!value || !params_may_fence(accepted_by(d->ses->lent), name, *value))
         d->may_fence = false;
 }
 
@@ -72,7 +77,7 @@ static void diff_accepted(void *arg, struct span name, const struct span *value)
 {
     struct diff_run *d = arg;
     if (value)
-        params_note_accepted(d->ses->place->accepted, name, *value);
+        params_note_accepted(accepted_by(d->ses->lent), name, *value);
 }
 
 /* At the start of a transaction: the unnamed statement and portal are free to be used. */
@@ -147,7 +152,8 @@ enum link_result link_begin(struct session *ses, struct lent *l, const struct re
 {
     ses->lent = l;
     l->session = ses;
-    l->error_since_ready = l->group_open = false;
+    l->error_since_ready = l->group_open = l->was_reset = false;
+    l->gate_unit = 0;
     client_enter(ses->client, CLIENT_LINKED);
     server_enter(l->server, SERVER_LINKED);
     atomic_store_explicit(&l->place->active_us, loop_now(ses->relay->loop), memory_order_relaxed);
@@ -190,6 +196,15 @@ void link_gate_passed(struct lent *l)
     param_set_unref(&l->target);
 }
 
+void link_committed(struct lent *l)
+{
+    /* Behind a ROLLBACK, be it to a savepoint, it may have been another transaction. */
+    if (!l->gate_open || l->saw_rollback)
+        return;
+    l->gate_open = false;
+    param_set_unref(&l->before_gate);
+}
+
 static void overlay(struct param_set **set, struct span name, struct span value)
 {
     if (!*set)
@@ -206,6 +221,41 @@ void link_note_report(struct lent *l, struct span name, struct span value)
     overlay(&l->before_gate, name, value);
     if (!l->gate_open)
         overlay(&l->target, name, value);
+}
+
+/* RESET gives a setting the value it had when the session began. On the server that is the value
+ * after its own login, for the client that of its startup packet: what only the client had asked
+ * for is not there any more, and what fell back to the server's value is wanted as it began. */
+static void settle_reset(struct lent *l)
+{
+    struct param_set *base = server_base_params(l->server), *now = server_params(l->server);
+    struct param_builder *has = param_builder_new(base);
+    struct span name, value, at_login;
+    for (unsigned i = 0; i < param_set_count(base); i++) {
+        param_set_at(base, i, &name, &value);
+        if (params_get(now, name, &value) && !param_builder_put(has, name, value))
+            l->close_when_idle = true;
+    }
+    struct param_set *left = param_builder_finish(&has);
+    server_set_params(l->server, left);
+    if (l->session) {
+        struct client *c = l->session->client;
+        struct param_set *defaults = client_default_params(c);
+        struct param_set *laid = params_lay_over(client_params(c), left);
+        struct param_builder *wants = param_builder_new(laid);
+        for (unsigned i = 0; i < param_set_count(defaults); i++) {
+            param_set_at(defaults, i, &name, &value);
+            struct span is;
+            if (params_get(base, name, &at_login) && params_get(left, name, &is) &&
+                span_equal(is, at_login) && !param_builder_put(wants, name, value))
+                l->close_when_idle = true;
+        }
+        struct param_set *wanted = param_builder_finish(&wants);
+        client_set_params(c, wanted);
+        param_set_unref(&wanted);
+        param_set_unref(&laid);
+    }
+    param_set_unref(&left);
 }
 
 void link_settle(struct lent *l)
@@ -227,6 +277,11 @@ void link_settle(struct lent *l)
         server_set_params(l->server, server_base_params(l->server));
         if (l->session)
             client_set_params(l->session->client, client_default_params(l->session->client));
+        return;
+    }
+    if (l->was_reset) {
+        l->was_reset = false;
+        settle_reset(l);
         return;
     }
     /* Outside a transaction, what the server reports is the client's session. */

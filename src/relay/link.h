@@ -37,6 +37,8 @@ void link_set_ahead(struct session *ses, struct param_set *want, struct param_se
 
 /* Events from respond.c. */
 void link_gate_passed(struct lent *l);
+/* The client has committed: whatever fails later, the gated values stay. */
+void link_committed(struct lent *l);
 void link_note_report(struct lent *l, struct span name, struct span value);
 void link_settle(struct lent *l); /* ReadyForQuery with status idle */
 void link_fence_refused(struct lent *l, struct span message);

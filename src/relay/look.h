@@ -19,22 +19,22 @@ struct relay;
 /* What both kinds of connection have. Times are those of loop_now. */
 struct look {
     uint64_t id;
-    uint64_t link_id;              /* of the other one of the pair; 0: it is alone */
-    const char *user, *database;   /* NULL: not known yet */
-    const char *state;             /* PgBouncer's word */
-    const struct addr *remote;     /* NULL: a Unix socket, or not connected yet */
+    uint64_t link_id;            /* of the other one of the pair; 0: it is alone */
+    const char *user, *database; /* NULL: not known yet */
+    const char *state;           /* PgBouncer's word */
+    const struct addr *remote;   /* NULL: a Unix socket, or not connected yet */
     struct addr local;
     bool has_local;
-    int32_t remote_pid;            /* 0: not known */
+    int32_t remote_pid; /* 0: not known */
     uint64_t connected_us;
-    uint64_t request_us;           /* when it last had something to do */
-    uint64_t waits_since_us;       /* a client's statement, queued or running; 0: there is none */
-    char tls[LOOK_TLS_TEXT];       /* "" for plain */
+    uint64_t request_us;     /* when it last had something to do */
+    uint64_t waits_since_us; /* a client's statement, queued or running; 0: there is none */
+    char tls[LOOK_TLS_TEXT]; /* "" for plain */
     struct span application_name;
-    unsigned n_statements;         /* prepared ones */
-    size_t held;                   /* bytes that were read and not acted upon yet */
-    size_t unsent;                 /* bytes that the kernel has not taken */
-    struct pool *pool;             /* NULL: on the console, or not logged in */
+    unsigned n_statements; /* prepared ones */
+    size_t held;           /* bytes that were read and not acted upon yet */
+    size_t unsent;         /* bytes that the kernel has not taken */
+    struct pool *pool;     /* NULL: on the console, or not logged in */
 };
 
 enum look_client_phase { LOOK_CLIENT_LOGIN, LOOK_CLIENT_PROVEN, LOOK_CLIENT_CANCEL };

@@ -35,7 +35,7 @@ static void kill_server(struct lent *l, const char *reason)
 {
     if (l->dialing) {
         l->dialing = false;
-        target_abandoned(l->place->targets[l->host]);
+        target_abandoned(l->terms->targets[l->host]);
     }
     broker_close_server(l, reason);
 }

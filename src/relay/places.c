@@ -2,18 +2,15 @@
 /* places.c - what a pool and a target need beside their ledgers. */
 #include "relay/places.h"
 
-#include "auth/secret.h"
-#include "base/clock.h"
 #include "base/mem.h"
 #include "conf/effective.h"
-#include "net/dialer.h"
-#include "net/tls_context.h"
 #include "pool/registry.h"
 #include "setup/setup.h"
 #include "stats/figures.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <uthash.h>
 
 struct target_entry {
     char *key; /* "host:port" */
@@ -21,22 +18,13 @@ struct target_entry {
     UT_hash_handle hh;
 };
 
-/* A statement that some server of a place has parsed. */
-struct parsed {
-    uint64_t id;
-    UT_hash_handle hh;
-};
-
-/* Per place: 4096 entries are 300 KiB. */
-#define PARSED_MAX 4096
-
 struct places {
     struct registry *registry;
     unsigned n_workers;
-    struct target_limits limits;
     struct figures *console_figures;
     struct {
         struct mutex m;
+        struct target_limits limits;
         struct target_entry *targets;
     } shared;
 };
@@ -48,7 +36,7 @@ struct places *places_new(struct registry *registry, unsigned n_workers,
     p->registry = registry;
     p->n_workers = n_workers;
     p->console_figures = figures_new(n_workers, now_us);
-    p->limits = *limits;
+    p->shared.limits = *limits;
     mutex_init(&p->shared.m);
     return p;
 }
@@ -81,7 +69,7 @@ static struct target *find_target(struct places *p, const struct config_host *ho
         e = xcalloc(1, sizeof *e);
         e->key = key;
         key = NULL;
-        e->target = target_new(host->name, host->port, &p->limits);
+        e->target = target_new(host->name, host->port, &p->shared.limits);
         HASH_ADD_KEYPTR(hh, p->shared.targets, e->key, strlen(e->key), e);
     }
     mutex_unlock(&p->shared.m);
@@ -98,59 +86,39 @@ void places_each_target(struct places *p, void (*fn)(struct target *t, void *arg
     mutex_unlock(&p->shared.m);
 }
 
-/* ---- making one ------------------------------------------------------------------------ */
-
-static void forget_parsed(struct place *p)
+void places_set_limits(struct places *p, const struct target_limits *limits)
 {
-    struct parsed *e, *next;
-    HASH_ITER(hh, p->shared.parsed, e, next) {
-        HASH_DEL(p->shared.parsed, e);
-        free(e);
+    struct target_entry *e, *next;
+    mutex_lock(&p->shared.m);
+    p->shared.limits = *limits;
+    HASH_ITER(hh, p->shared.targets, e, next)
+    {
+        target_set_limits(e->target, limits);
     }
+    mutex_unlock(&p->shared.m);
 }
+
+/* ---- making one ------------------------------------------------------------------------ */
 
 static void place_free(void *owner)
 {
     struct place *p = owner;
-    forget_parsed(p);
     figures_free(&p->figures);
     limits_release(p->limits, &p->caps[0]);
     limits_release(p->limits, &p->caps[1]);
-    param_set_unref(&p->shared.base);
-    buf_reset(&p->shared.reports);
-    param_accepted_free(&p->accepted);
+    terms_unref(&p->shared.terms);
     mutex_fini(&p->shared.m);
-    secret_unref(&p->secret);
-    setup_unref(&p->setup);
-    free(p->targets);
-    free(p->database);
-    free(p->user);
     free(p);
 }
 
-static struct place *place_new(struct places *places, struct setup *setup,
-                               const struct setup_login *login, const char *database,
-                               const char *user, uint64_t now_us)
+static struct terms *make_terms(struct places *places, struct setup *setup,
+                                const struct setup_login *login, const char *database,
+                                const char *user)
 {
-    const struct config *cfg = setup_config(setup);
-    const struct config_database *db = login->db;
-    struct place *p = xcalloc(1, sizeof *p);
-    p->setup = setup_ref(setup);
-    p->db = db;
-    p->database = xstrdup(db->dbname ? db->dbname : database);
-    p->user = xstrdup(user);
-    p->secret = login->server_secret ? secret_ref(login->server_secret) : NULL;
-    p->mode = effective_pool_mode(cfg, db, login->pool_user_line);
-    p->follows_statements = p->mode != POOL_MODE_SESSION && cfg->max_prepared_statements > 0;
-    p->tls = setup_server_tls(setup, db);
-    p->accepted = param_accepted_new();
-    p->figures = figures_new(places->n_workers, now_us);
-    p->n_targets = db->n_hosts;
-    p->targets = xcalloc(db->n_hosts, sizeof(struct target *));
-    for (size_t i = 0; i < db->n_hosts; i++)
-        p->targets[i] = find_target(places, &db->hosts[i]);
-    mutex_init(&p->shared.m);
-    return p;
+    struct terms *t = terms_new(setup, login, database, user);
+    for (size_t i = 0; i < t->n_targets; i++)
+        t->targets[i] = find_target(places, &t->db->hosts[i]);
+    return t;
 }
 
 /* In the configuration 0 is "no limit"; the ledger says it by its largest number. */
@@ -195,86 +163,85 @@ struct pool *places_find(struct places *places, struct setup *setup,
         return pool;
     struct registry_entry entry;
     fill_entry(&entry, setup_config(setup), login);
-    struct place *p = place_new(places, setup, login, database, pool_user, now_us);
     struct limits *limits = registry_limits(places->registry);
+    struct place *p = xcalloc(1, sizeof *p);
+    mutex_init(&p->shared.m);
+    p->shared.terms = make_terms(places, setup, login, database, pool_user);
+    p->figures = figures_new(places->n_workers, now_us);
     p->limits = limits;
     p->caps[0] = limits_get(limits, POOL_CAP_DATABASE, database, &entry.database_cap);
     p->caps[1] = limits_get(limits, POOL_CAP_USER, pool_user, &entry.user_cap);
     entry.owner = p;
     entry.owner_free = place_free;
-    pool = registry_add(places->registry, &key, &entry);
-    p = pool_owner(pool);
-    mutex_lock(&p->shared.m);
-    p->pool = pool;
-    mutex_unlock(&p->shared.m);
-    return pool;
+    return registry_add(places->registry, &key, &entry);
 }
 
-struct figures *places_console_figures(struct places *p)
+struct terms *place_terms(struct place *p)
 {
-    return p->console_figures;
+    mutex_lock(&p->shared.m);
+    struct terms *t = terms_ref(p->shared.terms);
+    mutex_unlock(&p->shared.m);
+    return t;
 }
-
-/* ---- what servers reported ------------------------------------------------------------- */
 
 bool place_welcome(struct place *p, struct buf *reports_out, struct param_set **base_out)
 {
-    mutex_lock(&p->shared.m);
-    bool known = p->shared.known;
-    if (known) {
-        struct span reports = buf_span(&p->shared.reports);
-        buf_append(reports_out, reports.p, reports.n);
-        *base_out = param_set_ref(p->shared.base);
-    }
-    mutex_unlock(&p->shared.m);
+    struct terms *t = place_terms(p);
+    bool known = findings_welcome(t->findings, reports_out, base_out);
+    terms_unref(&t);
     return known;
 }
 
 bool place_is_known(struct place *p)
 {
-    mutex_lock(&p->shared.m);
-    bool known = p->shared.known;
-    mutex_unlock(&p->shared.m);
+    struct terms *t = place_terms(p);
+    bool known = findings_are_known(t->findings);
+    terms_unref(&t);
     return known;
-}
-
-void place_learn(struct place *p, const struct server *s)
-{
-    struct span reports = server_welcome(s);
-    mutex_lock(&p->shared.m);
-    buf_clear(&p->shared.reports);
-    buf_append(&p->shared.reports, reports.p, reports.n);
-    struct param_set *old = p->shared.base;
-    p->shared.base = param_set_ref(server_base_params(s));
-    p->shared.known = true;
-    p->shared.refusals = 0;
-    p->shared.not_before_us = 0;
-    mutex_unlock(&p->shared.m);
-    param_set_unref(&old);
-}
-
-void place_note_parsed(struct place *p, uint64_t statement)
-{
-    struct parsed *e, *made = xmalloc(sizeof *made);
-    made->id = statement;
-    mutex_lock(&p->shared.m);
-    if (HASH_COUNT(p->shared.parsed) >= PARSED_MAX)
-        forget_parsed(p);
-    HASH_FIND(hh, p->shared.parsed, &statement, sizeof statement, e);
-    if (!e)
-        HASH_ADD(hh, p->shared.parsed, id, sizeof statement, made);
-    mutex_unlock(&p->shared.m);
-    if (e)
-        free(made);
 }
 
 bool place_has_parsed(struct place *p, uint64_t statement)
 {
-    struct parsed *e;
+    struct terms *t = place_terms(p);
+    bool parsed = findings_have_parsed(t->findings, statement);
+    terms_unref(&t);
+    return parsed;
+}
+
+/* ---- a reload -------------------------------------------------------------------------- */
+
+uint64_t places_renew(struct places *places, struct pool *pool, struct setup *setup,
+                      uint64_t now_us)
+{
+    struct place *p = pool_owner(pool);
+    struct setup_login login;
+    struct registry_entry entry;
+    setup_find_login(setup, pool_database(pool), pool_user(pool), &login);
+    if (!login.db)
+        return 0;
+    struct terms *fresh =
+        make_terms(places, setup, &login, pool_database(pool), pool_user(pool));
+    struct terms *before = place_terms(p);
+    bool same = terms_succeed(fresh, before);
+    terms_unref(&before);
+
     mutex_lock(&p->shared.m);
-    HASH_FIND(hh, p->shared.parsed, &statement, sizeof statement, e);
+    before = p->shared.terms;
+    p->shared.terms = fresh;
     mutex_unlock(&p->shared.m);
-    return e != NULL;
+    terms_unref(&before);
+
+    fill_entry(&entry, setup_config(setup), &login);
+    cap_set(p->caps[0], &entry.database_cap);
+    cap_set(p->caps[1], &entry.user_cap);
+    (void)pool_set_limits(pool, &entry.settings, now_us);
+    /* After the terms: whoever reserves a place in the new generation then finds them new. */
+    return same ? 0 : pool_recycle(pool);
+}
+
+struct figures *places_console_figures(struct places *p)
+{
+    return p->console_figures;
 }
 
 /* ---- limits of clients ----------------------------------------------------------------- */
@@ -298,67 +265,4 @@ void place_dismiss(struct place *p)
 {
     cap_give_back_client(p->caps[0]);
     cap_give_back_client(p->caps[1]);
-}
-
-/* ---- refusals -------------------------------------------------------------------------- */
-
-void place_refused(struct place *p, uint64_t now_us, const struct error *tell, uint64_t jitter)
-{
-    mutex_lock(&p->shared.m);
-    p->shared.refusals++;
-    p->shared.refusal = *tell;
-    p->shared.not_before_us =
-        now_us + target_pause_us(FAILURE_PERMANENT, p->shared.refusals, jitter);
-    mutex_unlock(&p->shared.m);
-}
-
-bool place_may_dial(struct place *p, uint64_t now_us, struct error *err)
-{
-    mutex_lock(&p->shared.m);
-    bool may = p->shared.not_before_us <= now_us;
-    if (!may)
-        *err = p->shared.refusal;
-    mutex_unlock(&p->shared.m);
-    return may;
-}
-
-/* ---- terms ----------------------------------------------------------------------------- */
-
-void place_login_terms(const struct place *p, size_t host, struct keycache *kc,
-                       struct server_login *out)
-{
-    const struct config *cfg = setup_config(p->setup);
-    enum sslmode mode = effective_sslmode(cfg, p->db, &p->db->hosts[host]);
-    *out = (struct server_login){
-        .user = p->user,
-        .database = p->database,
-        .application_name = p->db->application_name,
-        .options = p->db->options,
-        .secret = p->secret,
-        .keycache = kc,
-        .tls = mode == SSLMODE_DISABLE || mode == SSLMODE_ALLOW ? NULL : p->tls,
-        .host = p->db->hosts[host].name,
-        .tls_required = mode >= SSLMODE_REQUIRE,
-        .tls_direct = effective_sslnegotiation(cfg, p->db) == SSLNEGOTIATION_DIRECT,
-        .allow_cleartext = cfg->profile == CONFIG_INI,
-        .channel_binding = (int)effective_channel_binding(cfg, p->db),
-        .max_iterations = SCRAM_ITERATIONS_MAX,
-        .max_prepared = p->follows_statements ? (unsigned)cfg->max_prepared_statements : 0,
-        .connect_timeout_us = cfg->server_connect_timeout_us,
-        .auth_timeout_us = cfg->server_connect_timeout_us,
-        .wake_timeout_us = cfg->server_wake_timeout_us,
-    };
-}
-
-void place_dialer_options(const struct place *p, struct dialer_options *out)
-{
-    const struct config *cfg = setup_config(p->setup);
-    *out = (struct dialer_options){
-        .timeout_us = cfg->server_connect_timeout_us,
-        .tcp = {.keepalive = cfg->tcp_keepalive,
-                .keepidle_s = (int)(cfg->tcp_keepidle_us / US_PER_S),
-                .keepintvl_s = (int)(cfg->tcp_keepintvl_us / US_PER_S),
-                .keepcnt = cfg->tcp_keepcnt,
-                .user_timeout_ms = (unsigned)(cfg->tcp_user_timeout_us / US_PER_MS)},
-    };
 }

@@ -63,7 +63,7 @@ void lent_log(const struct lent *l, int level, const char *fmt, ...)
     va_end(ap);
     log_line((enum log_level)level, "S-0x%llx: %s/%s@%s:%u %s", (unsigned long long)l->id,
              pool_database(l->pool), pool_user(l->pool),
-             target_host(l->place->targets[l->host]), target_port(l->place->targets[l->host]),
+             target_host(l->terms->targets[l->host]), target_port(l->terms->targets[l->host]),
              text);
 }
 
@@ -95,6 +95,7 @@ static void free_lent(struct lent *l)
 {
     link_forget(l);
     server_free(&l->server);
+    terms_unref(&l->terms);
     pool_unref(&l->pool);
     free(l);
 }
@@ -144,7 +145,11 @@ static bool may_login(void *owner, struct client *c, struct error *err)
     struct relay *r = owner;
     unsigned max = (unsigned)setup_config(r->setup)->max_client_conn;
     /* The operator gets in when nobody else does. */
-    if (!max || client_setup_login(c)->is_console || atomic_load_explicit(&r->shared->n_clients, memory_order_relaxed) <= max)
+    if (client_setup_login(c)->is_console)
+        return true;
+    if (atomic_load_explicit(&r->shared->is_stopping, memory_order_relaxed))
+        return error_set(err, SQLSTATE_ADMIN_SHUTDOWN, "pooler is shutting down");
+    if (!max || atomic_load_explicit(&r->shared->n_clients, memory_order_relaxed) <= max)
         return true;
     return error_set(err, SQLSTATE_TOO_MANY_CONNECTIONS,
                      "no more connections allowed (max_client_conn)");

@@ -16,7 +16,9 @@
  *   leave.c      a client has left in the middle: cancel, drain, roll back, keep the server
  *   tick.c       every time-out
  *   cancel.c     cancel requests, ours and the clients'
- *   places.c     what pools and targets need beside their ledgers: credentials, welcome, state
+ *   places.c     what pools and targets need beside their ledgers
+ *   terms.c      under which terms servers are connected to; findings.c: what they then said
+ *   refit.c      a reload: the new setup takes the place of the old one
  *   control.c    what the operator ordered for databases; order.c: his orders, in one worker
  *   look.c       rows about clients and servers, for the console
  *
@@ -32,11 +34,14 @@
 #include "net/outgoing.h"
 #include "server/server.h"
 
+#include <stdatomic.h>
+
 struct cancel_keys;
 struct control;
 struct keycache;
 struct limits;
 struct places;
+struct process;
 struct registry;
 struct resolver;
 struct setup;
@@ -49,6 +54,7 @@ struct relay_shared {
     struct registry *registry;
     struct places *places;
     struct control *control;
+    struct process *process; /* how to ask the main thread: worker/process.h */
     struct cancel_keys *cancel_keys;
     struct keycache *keycache;
     struct resolver *resolver;
@@ -56,6 +62,8 @@ struct relay_shared {
     _Atomic uint64_t next_id;
     _Atomic uint32_t n_clients;
     _Atomic uint32_t n_unauthenticated;
+    /* Set once, by the main thread: nobody but operators may log in any more. */
+    atomic_bool is_stopping;
 };
 
 struct relay;
@@ -77,9 +85,6 @@ int relay_worker(const struct relay *r);
 void relay_expect_client(struct relay *r);
 /* A connection was accepted and dealt to this worker; takes fd. */
 void relay_accept(struct relay *r, int fd, const struct addr *peer);
-
-/* Swap the setup (reload); takes a reference. */
-void relay_set_setup(struct relay *r, struct setup *setup);
 
 /* NULL if it has left. The worker's own thread. */
 struct client *relay_find_client(struct relay *r, uint64_t id);

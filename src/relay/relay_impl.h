@@ -43,6 +43,10 @@ struct session {
     struct pool *pool; /* counted */
     struct place *place;
     struct stats *stats; /* the place's row of this worker */
+    /* As of the login: a reload changes them for new sessions only, because names of prepared
+     * statements and what the session has set were treated accordingly. */
+    enum pool_mode mode;
+    bool follows_statements;
     struct pool_waiter waiter;
     uint8_t key[8]; /* cancel key: process number and secret, as on the wire */
     bool has_key;
@@ -65,6 +69,7 @@ struct session {
     uint64_t xact_since_us;
     bool wait_noticed;  /* was told by a NOTICE that it is queued */
     bool query_overdue; /* query_timeout has cancelled what runs */
+    bool held_back;     /* the client is on hold until the server has caught up */
 
     /* Of what was sent since the last ReadyForQuery, and of the unnamed statement. */
     uint8_t ending;         /* enum ending */
@@ -88,7 +93,8 @@ struct lent {
     struct pool *pool;      /* counted */
     struct place *place;
     struct stats *stats; /* the place's row of the worker it is with */
-    size_t host; /* which host of the place it is connected to */
+    struct terms *terms; /* counted: those it was dialled under */
+    size_t host;         /* which host of the terms it is connected to */
     struct pool_server ledger;
 
     /* On the way up. */
@@ -104,6 +110,7 @@ struct lent {
     struct param_set *target;      /* what the server has when the difference has gone through */
     struct param_set *before_gate; /* what it has if the gated transaction rolls back */
     bool gate_open;                /* gated values are uncommitted */
+    uint8_t gate_unit;             /* FE_QUERY, FE_SYNC: what was sent behind the open gate; 0 */
     bool gate_failed;              /* ... were refused: what is skipped gets its error */
     bool unit_answered;            /* the unit being skipped has had its error */
     bool fence_wait;               /* the client is on hold until our Query is over */
@@ -111,6 +118,7 @@ struct lent {
     bool last_tag_commit;
     bool error_since_ready;
     bool discarded; /* DISCARD ALL was run since the last ReadyForQuery */
+    bool was_reset; /* RESET was run since the gate of the transaction, or its start */
     struct buf gate_error; /* the ErrorResponse of a refused gate */
 
     enum lent_cancel cancel;

@@ -210,10 +210,14 @@ static void on_complete(struct server *s, struct span tag)
 {
     struct lent *l = lent_of(s);
     l->last_tag_commit = span_is(tag, "COMMIT");
+    if (span_is(tag, "COMMIT") || span_is(tag, "PREPARE TRANSACTION"))
+        link_committed(l);
     if (span_is(tag, "ROLLBACK"))
         l->saw_rollback = true;
     if (span_is(tag, "DISCARD ALL"))
         l->discarded = true;
+    if (span_is(tag, "RESET"))
+        l->was_reset = true;
     if (span_is(tag, "DISCARD ALL") || span_is(tag, "DEALLOCATE ALL")) {
         server_statements_clear(server_statements_of(s));
         if (l->session)
@@ -227,7 +231,7 @@ static void on_answered(struct server *s, const struct expect *e)
     if (e->kind == EXPECT_PARSE) {
         counter_add(&l->stats->server_parse, 1);
         if (e->arg)
-            place_note_parsed(l->place, e->arg);
+            findings_note_parsed(l->terms->findings, e->arg);
     }
     if (e->owner == EXPECT_GATE && e->kind == EXPECT_EXECUTE && e->arg)
         link_gate_passed(l);
@@ -269,7 +273,7 @@ static bool on_ready_for_query(struct server *s, const struct expect *e)
     if (!l->session)
         return false;
     count_ready(l);
-    if (l->place->mode == POOL_MODE_STATEMENT && server_status(s) != 'I') {
+    if (l->session->mode == POOL_MODE_STATEMENT && server_status(s) != 'I') {
         struct error err;
         error_set(&err, SQLSTATE_FEATURE_NOT_SUPPORTED,
                   "transaction blocks not allowed in statement pooling mode");
@@ -310,14 +314,27 @@ static void sync_after_gate(struct lent *l)
     server_send(l->server, out);
 }
 
+/* The client was kept from sending more (forward.c). */
+static void continue_held(struct session *ses)
+{
+    if (!ses || !ses->held_back)
+        return;
+    ses->held_back = false;
+    client_continue(ses->client);
+}
+
 static void on_input_done(struct server *s)
 {
     struct lent *l = lent_of(s);
     if (server_get_state(s) == SERVER_CLOSING)
         return;
     sync_after_gate(l);
-    if (!server_is_at_rest(s))
+    if (!server_is_at_rest(s)) {
+        if (!l->gate_unit && server_expects(s)->count <= EXPECT_MAX / 2)
+            continue_held(l->session);
         return;
+    }
+    l->gate_unit = 0;
     /* Whether a Sync beside a failing COPY is still to be answered cannot be seen from here. */
     if (expect_is_unsure(server_expects(s)))
         l->close_when_idle = true;
@@ -330,9 +347,11 @@ static void on_input_done(struct server *s)
         return;
     }
     /* Before its Sync a group is a transaction that the status does not show. */
-    if (l->session && server_status(s) == 'I' && !l->group_open && !l->session->pins &&
-        !client_is_mid_message(l->session->client))
-        link_end(l->session);
+    struct session *ses = l->session;
+    if (ses && server_status(s) == 'I' && !l->group_open && !ses->pins &&
+        !client_is_mid_message(ses->client))
+        link_end(ses);
+    continue_held(ses);
 }
 
 static void on_drained(struct server *s)

@@ -62,11 +62,28 @@ void session_welcome_everywhere(struct relay *r, struct pool *p)
     }
 }
 
+static void take_mode(struct session *ses)
+{
+    struct terms *t = place_terms(ses->place);
+    ses->mode = t->mode;
+    ses->follows_statements = t->follows_statements;
+    if (ses->mode == POOL_MODE_SESSION)
+        ses->pins |= PIN_SESSION_MODE;
+    terms_unref(&t);
+}
+
 static void on_login(struct client *c)
 {
     struct session *ses = client_data(c);
     struct relay *r = ses->relay;
     struct error err;
+    /* A reload may have come while it was proving who it is. */
+    if (!client_refresh_setup(c)) {
+        error_set(&err, SQLSTATE_UNDEFINED_DATABASE, "database \"%s\" does not exist",
+                  client_database(c));
+        client_fail(c, &err);
+        return;
+    }
     ses->pool =
         places_find(r->shared->places, r->setup, client_setup_login(c), client_database(c),
                     client_user(c), loop_now(r->loop));
@@ -77,8 +94,7 @@ static void on_login(struct client *c)
         return;
     }
     ses->admitted = true;
-    if (ses->place->mode == POOL_MODE_SESSION)
-        ses->pins |= PIN_SESSION_MODE;
+    take_mode(ses);
     if (place_is_known(ses->place))
         welcome(ses);
     else

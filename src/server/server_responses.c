@@ -132,6 +132,7 @@ static bool take_error(struct walk *w, const struct frame *f, size_t present)
     step_partly(w, f, present, forward);
     if (r.error_in_group) {
         struct expect dropped;
+        run_flush(w); /* the error comes before what is said for the entries behind it */
         while (expect_drop_group(&s->expects, &dropped))
             s->ops->on_dropped(s, &dropped);
     }

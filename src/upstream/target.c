@@ -27,9 +27,9 @@ static const struct pause {
 struct target {
     char *host;
     uint16_t port;
-    struct target_limits limits;
     struct {
         struct mutex m;
+        struct target_limits limits;
         enum target_state state;
         enum target_state before_waking; /* what WAKING goes back to if nothing is learnt */
         enum breaker_state breaker;
@@ -54,7 +54,7 @@ struct target *target_new(const char *host, uint16_t port, const struct target_l
     struct target *t = xcalloc(1, sizeof *t);
     t->host = xstrdup(host);
     t->port = port;
-    t->limits = *limits;
+    t->shared.limits = *limits;
     mutex_init(&t->shared.m);
     return t;
 }
@@ -67,6 +67,13 @@ void target_free(struct target **t)
     free((*t)->host);
     free(*t);
     *t = NULL;
+}
+
+void target_set_limits(struct target *t, const struct target_limits *limits)
+{
+    mutex_lock(&t->shared.m);
+    t->shared.limits = *limits;
+    mutex_unlock(&t->shared.m);
 }
 
 const char *target_host(const struct target *t)
@@ -82,7 +89,7 @@ uint16_t target_port(const struct target *t)
 static unsigned parallel_locked(const struct target *t)
 {
     bool steady = t->shared.state == TARGET_AWAKE && !t->shared.limited;
-    return steady && t->limits.max_connects ? t->limits.max_connects : 1;
+    return steady && t->shared.limits.max_connects ? t->shared.limits.max_connects : 1;
 }
 
 static enum target_answer refuse_locked(const struct target *t, uint64_t now_us, struct error *err)
@@ -181,7 +188,7 @@ static void not_before_locked(struct target *t, uint64_t us)
 
 static void open_breaker_locked(struct target *t, uint64_t now_us, const struct error *tell)
 {
-    uint64_t open_us = t->limits.breaker_open_us << t->shared.openings;
+    uint64_t open_us = t->shared.limits.breaker_open_us << t->shared.openings;
     if (t->shared.openings < OPEN_DOUBLINGS)
         t->shared.openings++;
     t->shared.breaker = BREAKER_OPEN;
@@ -213,7 +220,7 @@ static void answered_locked(struct target *t)
 static void unreachable_locked(struct target *t, uint64_t now_us, enum failure_class class,
                                const struct error *tell)
 {
-    bool enough = class == FAILURE_SLOW || t->shared.failures >= t->limits.breaker_failures;
+    bool enough = class == FAILURE_SLOW || t->shared.failures >= t->shared.limits.breaker_failures;
     t->shared.state = TARGET_FAILING;
     /* While it is open, only attempts from before its opening end: no news. */
     if (t->shared.breaker == BREAKER_HALF_OPEN || (t->shared.breaker == BREAKER_CLOSED && enough))

@@ -65,6 +65,9 @@ struct target_numbers {
 struct target *target_new(const char *host, uint16_t port, const struct target_limits *limits);
 void target_free(struct target **t);
 
+/* A reload. */
+void target_set_limits(struct target *t, const struct target_limits *limits);
+
 const char *target_host(const struct target *t);
 uint16_t target_port(const struct target *t);
 

@@ -117,14 +117,14 @@ void census_pools(struct census *c, uint64_t now_us,
                   void (*fn)(const struct census_pool *row, void *arg), void *arg)
 {
     for (struct counted *n = c->pools; n; n = n->hh.next) {
-        const struct place *place = pool_owner(n->pool);
+        struct terms *terms = place_terms(pool_owner(n->pool));
         struct pool_numbers numbers;
         pool_inspect(n->pool, now_us, &numbers);
         struct census_pool row = {
             .database = pool_database(n->pool),
             .user = pool_user(n->pool),
-            .pool_mode = words_pool_mode((int)place->mode),
-            .load_balance_hosts = words_load_balance(place->db),
+            .pool_mode = words_pool_mode((int)terms->mode),
+            .load_balance_hosts = words_load_balance(terms->db),
             .cl_active = n->active,
             .cl_waiting = n->waiting,
             .sv_active = active_servers(n, &numbers),
@@ -137,6 +137,7 @@ void census_pools(struct census *c, uint64_t now_us,
             .maxwait_us = (int64_t)(numbers.oldest_wait_us % US_PER_S),
         };
         fn(&row, arg);
+        terms_unref(&terms);
     }
     struct census_pool console = {
         .database = WORDS_CONSOLE,
@@ -154,8 +155,8 @@ void census_totals(struct census *c, struct census_totals *out)
         struct pool_numbers numbers;
         pool_inspect(n->pool, 0, &numbers);
         out->pools++;
-        out->servers +=
-            (int64_t)numbers.opening + numbers.idle + numbers.active + numbers.moving + numbers.closing;
+        out->servers += (int64_t)numbers.opening + numbers.idle + numbers.active + numbers.moving +
+                        numbers.closing;
     }
 }
 

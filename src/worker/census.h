@@ -39,8 +39,8 @@ struct census_totals {
 };
 void census_totals(struct census *c, struct census_totals *out);
 
-/* Servers that are to be closed because their pool has a newer generation, of one database or (NULL)
- * of all. */
+/* Servers that are to be closed because their pool has a newer generation, of one database or
+ * (NULL) of all. */
 int64_t census_stale_servers(struct census *c, const char *database);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* command.c - the operator's orders about databases. The texts are PgBouncer's where it has some. */
+/* command.c - the operator's orders about databases. The texts are PgBouncer's where it has some.
+ */
 #include "worker/command.h"
 
 #include "pool/registry.h"

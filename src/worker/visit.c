@@ -38,8 +38,7 @@ static void deliver_visit(struct message *m, void *receiver)
     free(v);
 }
 
-void visit_workers(struct relay *home, uint64_t client_id,
-                   void (*each)(struct relay *r, void *arg),
+void visit_workers(struct relay *home, uint64_t client_id, void (*each)(struct relay *r, void *arg),
                    void (*done)(struct client *c, void *arg), void *arg)
 {
     struct visit *v = xmalloc(sizeof *v);

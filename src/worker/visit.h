@@ -12,8 +12,7 @@ struct relay;
  * that of `home`, from whose thread this is called. c is the client of `home` with that id, or NULL
  * if it has left meanwhile, or if the program ends (then some workers were not visited). done owns
  * arg; it is called once, never before this returns. */
-void visit_workers(struct relay *home, uint64_t client_id,
-                   void (*each)(struct relay *r, void *arg),
+void visit_workers(struct relay *home, uint64_t client_id, void (*each)(struct relay *r, void *arg),
                    void (*done)(struct client *c, void *arg), void *arg);
 
 #endif

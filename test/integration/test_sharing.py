@@ -276,3 +276,40 @@ def test_a_set_of_a_reported_parameter_stays_with_its_client(single):
         one.query("SET datestyle = 'SQL, DMY'")
         assert two.query("SHOW datestyle") == before
         assert one.query("SHOW datestyle") == [["SQL, DMY"]]
+
+
+def test_reset_goes_back_to_the_client_s_own_start(postgres, start_pooler):
+    """RESET means the start-up value of this session, whatever the server began with."""
+    pooler = start_pooler(postgres, default_pool_size=1)
+    with pooler.login(TimeZone="Asia/Tokyo", work_mem="7MB") as client, pooler.login() as other:
+        for reset in ("RESET ALL", "RESET timezone; RESET work_mem", "DISCARD ALL"):
+            client.query("SET timezone = 'UTC'")
+            client.query("SET work_mem = '9MB'")
+            for statement in reset.split("; "):
+                client.query(statement)
+            assert client.query("SHOW timezone") == [["Asia/Tokyo"]], reset
+            assert client.query("SHOW work_mem") == [["7MB"]], reset
+            assert other.query("SHOW work_mem") != [["7MB"]]
+            assert other.query("SHOW timezone") != [["Asia/Tokyo"]]
+
+
+def test_a_refused_startup_setting_runs_nothing(postgres, start_pooler):
+    """The SET that goes ahead of the statement fails: the statement behind it must not run."""
+    postgres.sql("DROP TABLE IF EXISTS guarded; CREATE TABLE guarded (n int)", database="app")
+    postgres.sql("ALTER TABLE guarded OWNER TO app", database="app")
+    pooler = start_pooler(postgres, default_pool_size=1)
+    with pooler.login(statement_timeout="bogus") as client:
+        for insert in ("INSERT INTO guarded VALUES (1)", "VACUUM guarded"):
+            client.send(wire.query(insert))
+            assert client.read_error().sqlstate == "22023"
+            client.read_until(b"Z")
+        client.send(wire.parse("INSERT INTO guarded VALUES (2)"), wire.bind(), wire.execute(), wire.SYNC)
+        assert client.read_error().sqlstate == "22023"
+        client.read_until(b"Z")
+        client.send(wire.query("INSERT INTO guarded VALUES (3)"), wire.query("INSERT INTO guarded VALUES (4)"))
+        for _ in range(2):
+            assert client.read_error().sqlstate == "22023"
+            client.read_until(b"Z")
+    with pooler.login() as client:
+        assert client.query("SELECT count(*) FROM guarded") == [["0"]]
+    postgres.sql("DROP TABLE guarded", database="app")

@@ -93,7 +93,7 @@ static void play_lines(struct play *p, FILE *f)
     char *line = NULL;
     size_t room = 0;
     ssize_t n;
-    while (!p->failed && (n = getline(&line, &room, f)) >= 0) {
+    while (!p->failed && !p->is_over && (n = getline(&line, &room, f)) >= 0) {
         p->line++;
         if (n && line[n - 1] == '\n')
             n--;

@@ -12,6 +12,7 @@ struct play {
     unsigned line;
     size_t piece;
     bool failed;
+    bool is_over; /* the rest of the script is not played */
     bool is_held; /* nothing moves by itself: hold … go */
 
     struct stage stage;

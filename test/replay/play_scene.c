@@ -92,6 +92,14 @@ static void do_names(struct play *p, const struct word *w, size_t n)
         play_fail(p, "names found|lost");
 }
 
+/* Where it matters how much arrives at a time, the script is not played in pieces. */
+static void do_whole(struct play *p, const struct word *w, size_t n)
+{
+    (void)w;
+    (void)n;
+    p->is_over = p->piece != 0;
+}
+
 /* ---- the clock and the turns ----------------------------------------------------------- */
 
 static void do_time(struct play *p, const struct word *w, size_t n)
@@ -200,7 +208,7 @@ static const struct verb {
     {"servers", do_servers}, {"dialing", do_dialing},   {"names", do_names},
     {"time", do_time},       {"hold", do_hold},         {"go", do_go},
     {"turn", do_turn},       {"state", do_state},       {"dials", do_dials},
-    {"worker", do_worker},
+    {"worker", do_worker},   {"whole", do_whole},
 };
 
 bool play_scene(struct play *p, const struct word *w, size_t n)

@@ -146,6 +146,10 @@ static void do_hear(struct play *p, struct actor *a, const struct word *w, size_
             check_nothing(p, a);
             continue;
         }
+        if (item.n == 1 && word_is(item.w, "rest")) {
+            buf_clear(&a->wire->out);
+            continue;
+        }
         if (item.n == 1 && word_is(item.w, "welcome")) {
             struct login_run run = {0};
             finish_login(p, a, &run);

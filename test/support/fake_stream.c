@@ -332,6 +332,14 @@ bool stream_is_unix(const struct stream *s)
     return false;
 }
 
+bool stream_peer_cred(const struct stream *s, uid_t *uid_out, pid_t *pid_out)
+{
+    (void)s;
+    (void)uid_out;
+    (void)pid_out;
+    return false;
+}
+
 bool stream_is_tls(const struct stream *s)
 {
     (void)s;

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* refit.c - a reload: the new setup takes the place of the old one. */
+#include "relay/refit.h"
+
+#include "pool/registry.h"
+#include "relay/broker.h"
+#include "relay/places.h"
+#include "relay/relay_impl.h"
+
+#include <string.h>
+
+/* ---- clients --------------------------------------------------------------------------- */
+
+/* Would it be in another pool if it logged in now? */
+static bool has_moved(const struct session *ses)
+{
+    const struct setup_login *login = client_setup_login(ses->client);
+    const char *user = login->pool_user ? login->pool_user : client_user(ses->client);
+    return strcmp(user, pool_user(ses->pool)) != 0;
+}
+
+/* Failing one client may close others: each time the list is searched anew. */
+static struct session *any_misplaced(struct relay *r)
+{
+    struct session *ses;
+    TAILQ_FOREACH(ses, &r->sessions, link)
+    {
+        if (ses->pool && (!client_setup_login(ses->client)->db || has_moved(ses)))
+            return ses;
+    }
+    return NULL;
+}
+
+static void send_away(struct session *ses)
+{
+    bool removed = !client_setup_login(ses->client)->db;
+    struct error err;
+    error_set(&err, SQLSTATE_ADMIN_SHUTDOWN, "%s",
+              removed ? "database removed" : "database configuration changed");
+    client_fail(ses->client, &err);
+}
+
+void refit_worker(struct relay *r, struct setup *setup)
+{
+    struct session *ses;
+    struct setup *old = r->setup;
+    r->setup = setup_ref(setup);
+    r->client_context.setup = r->setup;
+    /* Those that are still proving who they are go on by the setup they began with; session.c has
+     * them look at the newest one when they are through. */
+    TAILQ_FOREACH(ses, &r->sessions, link)
+    {
+        if (ses->pool)
+            (void)client_refresh_setup(ses->client);
+    }
+    while ((ses = any_misplaced(r)) != NULL)
+        send_away(ses);
+    setup_unref(&old);
+}
+
+/* ---- pools ----------------------------------------------------------------------------- */
+
+static uint32_t limit(int value)
+{
+    return value > 0 ? (uint32_t)value : POOL_UNLIMITED;
+}
+
+struct refit_run {
+    struct relay_shared *shared;
+    struct setup *setup;
+    uint64_t now_us;
+};
+
+static void refit_pool(struct pool *p, void *arg)
+{
+    const struct refit_run *run = arg;
+    uint64_t workers = places_renew(run->shared->places, p, run->setup, run->now_us);
+    broker_post_sweeps(run->shared->relays[0], p, workers);
+}
+
+void refit_pools(struct relay_shared *shared, struct setup *setup, uint64_t now_us)
+{
+    const struct config *cfg = setup_config(setup);
+    struct refit_run run = {.shared = shared, .setup = setup, .now_us = now_us};
+    struct target_limits targets = {
+        .max_connects = (unsigned)cfg->max_connects,
+        .breaker_failures = (unsigned)cfg->breaker_failures,
+        .breaker_open_us = cfg->breaker_open_time_us,
+    };
+    struct cap_settings total = {.max_servers = limit(cfg->max_server_connections),
+                                 .max_clients = POOL_UNLIMITED};
+    places_set_limits(shared->places, &targets);
+    cap_set(limits_total(registry_limits(shared->registry)), &total);
+    registry_each(shared->registry, refit_pool, &run);
+}
+
+static void serve_pool(struct pool *p, void *arg)
+{
+    struct relay *r = arg;
+    broker_sweep_pool(r, p);
+    broker_dial_more(r, p);
+}
+
+void refit_serve(struct relay *r)
+{
+    registry_each(r->shared->registry, serve_pool, r);
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* process.c - messages to the main thread and back. */
+#include "worker/process.h"
+
+#include "base/mem.h"
+#include "relay/relay.h"
+
+#include <stdlib.h>
+
+struct process {
+    struct mailbox mailbox;
+    const struct process_ops *ops;
+    void *owner;
+};
+
+struct process *process_new(struct loop *l, const struct process_ops *ops, void *owner)
+{
+    struct process *p = xcalloc(1, sizeof *p);
+    p->ops = ops;
+    p->owner = owner;
+    mailbox_init(&p->mailbox, l, p);
+    return p;
+}
+
+void process_free(struct process **p)
+{
+    if (!*p)
+        return;
+    mailbox_fini(&(*p)->mailbox);
+    free(*p);
+    *p = NULL;
+}
+
+/* ---- reload ---------------------------------------------------------------------------- */
+
+struct process_reload {
+    struct message message; /* there, then back */
+    struct relay *home;
+    uint64_t client_id;
+    void (*done)(struct client *c, bool ok, const struct error *err, void *arg);
+    void *arg;
+
+    /* The answer. */
+    bool ok;
+    struct error err;
+};
+
+static void deliver_answer(struct message *m, void *receiver)
+{
+    struct process_reload *q = container_of(m, struct process_reload, message);
+    struct client *c = receiver ? relay_find_client(receiver, q->client_id) : NULL;
+    q->done(c, q->ok, &q->err, q->arg);
+    free(q);
+}
+
+void process_answer(struct process_reload *request, bool ok, const struct error *err)
+{
+    request->ok = ok;
+    if (!ok)
+        request->err = *err;
+    request->message.deliver = deliver_answer;
+    mailbox_post(relay_mailbox(request->home), &request->message);
+}
+
+static void deliver_question(struct message *m, void *receiver)
+{
+    struct process_reload *q = container_of(m, struct process_reload, message);
+    struct process *p = receiver;
+    if (p)
+        p->ops->on_reload(p->owner, q);
+    else
+        deliver_answer(m, NULL);
+}
+
+void process_reload(struct relay *home, uint64_t client_id,
+                    void (*done)(struct client *c, bool ok, const struct error *err, void *arg),
+                    void *arg)
+{
+    struct process_reload *q = xcalloc(1, sizeof *q);
+    q->message.deliver = deliver_question;
+    q->home = home;
+    q->client_id = client_id;
+    q->done = done;
+    q->arg = arg;
+    error_set(&q->err, SQLSTATE_ADMIN_SHUTDOWN, "pooler is shutting down");
+    mailbox_post(&relay_shared_of(home)->process->mailbox, &q->message);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* process.h - what concerns the program as a whole is asked of the main thread: a reload.
+ *
+ * Questions come from the console, in a worker's thread; answers go back to that worker and find the
+ * client by its id. (How the program is asked to stop: relay/control.h.) */
+#ifndef WORKER_PROCESS_H
+#define WORKER_PROCESS_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct client;
+struct loop;
+struct process;
+struct process_reload;
+struct relay;
+
+/* Runs in the main thread. */
+struct process_ops {
+    /* Takes the request; process_answer ends it, now or later. */
+    void (*on_reload)(void *owner, struct process_reload *request);
+};
+
+/* Main thread. */
+struct process *process_new(struct loop *l, const struct process_ops *ops, void *owner);
+/* When no other thread runs any more. What is still asked then is answered as if its client had
+ * left. */
+void process_free(struct process **p);
+/* Takes the request. *err is copied; it is looked at if `ok` is false. */
+void process_answer(struct process_reload *request, bool ok, const struct error *err);
+
+/* Asks for a reload from the thread of `home`; done is called there, once, never before this
+ * returns. c is the client of that id, or NULL if it has left or the program ends. done owns arg. If
+ * `ok` is false nothing has changed, *err says why in one sentence, and the log has all of it. */
+void process_reload(struct relay *home, uint64_t client_id,
+                    void (*done)(struct client *c, bool ok, const struct error *err, void *arg),
+                    void *arg);
+
+#endif
