@@ -11,7 +11,8 @@ libpgballast_a_SOURCES = \
 	src/base/mutex.h \
 	src/base/rand.c src/base/rand.h \
 	src/base/span.h \
-	src/base/str.c src/base/str.h
+	src/base/str.c src/base/str.h \
+	src/base/utf8.c src/base/utf8.h
 
 PGB_LIBS = libpgballast.a $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(INIH_LIBS) $(IDN_LIBS) $(CARES_LIBS)
 
@@ -184,3 +185,14 @@ libpgballast_a_SOURCES += \
 	src/admin/show.c src/admin/show.h \
 	src/admin/show_columns.c src/admin/show_columns.h \
 	src/admin/show_sockets.c src/admin/show_sockets.h
+
+libpgballast_a_SOURCES += \
+	src/worker/snapshot.c src/worker/snapshot.h \
+	src/http/crowd.c src/http/crowd.h \
+	src/http/health.c src/http/health.h \
+	src/http/http.c src/http/http.h \
+	src/http/http_listen.c src/http/http_listen.h \
+	src/http/metrics.c src/http/metrics.h \
+	src/http/pool_list.c src/http/pool_list.h \
+	src/http/status.c src/http/status.h \
+	src/http/text.c src/http/text.h

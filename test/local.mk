@@ -267,3 +267,23 @@ test_unit_stats_test_figures_SOURCES = test/unit/stats/test_figures.c
 test_unit_stats_test_figures_LDADD = $(UNIT_LDADD)
 FUZZ_TARGETS += test/fuzz/fuzz_console
 test_fuzz_fuzz_console_LDFLAGS = $(FUZZ_LDFLAGS)
+
+# http, and what it brought to base
+UNIT_TESTS += test/unit/base/test_utf8
+test_unit_base_test_utf8_SOURCES = test/unit/base/test_utf8.c
+test_unit_base_test_utf8_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/http/test_text
+test_unit_http_test_text_SOURCES = test/unit/http/test_text.c
+test_unit_http_test_text_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/http/test_health
+test_unit_http_test_health_SOURCES = test/unit/http/test_health.c test/unit/http/http_fixture.h
+test_unit_http_test_health_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/http/test_pool_list
+test_unit_http_test_pool_list_SOURCES = test/unit/http/test_pool_list.c test/unit/http/http_fixture.h
+test_unit_http_test_pool_list_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/http/test_metrics
+test_unit_http_test_metrics_SOURCES = test/unit/http/test_metrics.c test/unit/http/http_fixture.h
+test_unit_http_test_metrics_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/base/test_rand
+test_unit_base_test_rand_SOURCES = test/unit/base/test_rand.c
+test_unit_base_test_rand_LDADD = $(UNIT_LDADD)

@@ -2,9 +2,17 @@
 /* addr.c - socket addresses as values. */
 #include "base/addr.h"
 
+#include "base/mem.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+
+struct addr *addr_compact(const struct addr *a)
+{
+    size_t n = offsetof(struct addr, u) + a->len;
+    return memcpy(xmalloc(n), a, n);
+}
 
 bool addr_from_literal(struct addr *a, const char *text, uint16_t port)
 {

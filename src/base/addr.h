@@ -23,6 +23,9 @@ struct addr {
 /* Room for "[address%scope]:port" or a socket path. */
 #define ADDR_TEXT 128
 
+/* An owned copy (free) with room for this address and no more: read it through the pointer, a copy
+ * by value would reach beyond it. For what is kept per connection. */
+struct addr *addr_compact(const struct addr *a);
 /* A literal IPv4 or IPv6 address; false if text is a name. */
 bool addr_from_literal(struct addr *a, const char *text, uint16_t port);
 /* A Unix socket path ('@' first: abstract name); false if it is too long. */

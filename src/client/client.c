@@ -68,8 +68,8 @@ void client_log(const struct client *c, int level, const char *fmt, ...)
     if (c->peer && !addr_is_unix(c->peer))
         addr_text(c->peer, peer, sizeof peer);
     log_line((enum log_level)level, "C-0x%llx: %s/%s@%s %s", (unsigned long long)c->id,
-             c->names ? client_database(c) : "(nodb)", c->names ? client_user(c) : "(nouser)",
-             peer, text);
+             c->names ? client_database(c) : "(nodb)", c->names ? client_user(c) : "(nouser)", peer,
+             text);
 }
 
 /* ---- ends ------------------------------------------------------------------------------ */
@@ -84,7 +84,7 @@ void client_close(struct client *c, const char *reason)
     if (c->state == CLIENT_CLOSING)
         return;
     uint64_t age = (loop_now(c->context->loop) - c->born_us) / US_PER_S;
-    if (reason)
+    if (reason && setup_config(c->context->setup)->log_disconnections)
         client_log(c, LOG_INFO_LEVEL, "closing because: %s (age=%llus)", reason,
                    (unsigned long long)age);
     client_enter(c, CLIENT_CLOSING);
@@ -101,10 +101,12 @@ void client_fail_detail(struct client *c, const struct error *err, const char *d
     if (c->state == CLIENT_CLOSING)
         return;
     struct buf b = {0};
+    client_login_answer(c, &b);
     report_error(&b, "FATAL", err, detail, hint);
     stream_write(&c->stream, buf_span(&b).p, buf_len(&b));
     buf_reset(&b);
-    client_log(c, LOG_WARNING_LEVEL, "pooler error: %s", err->text);
+    if (setup_config(c->context->setup)->log_pooler_errors)
+        client_log(c, LOG_WARNING_LEVEL, "pooler error: %s", err->text);
     client_close(c, err->text);
 }
 
@@ -173,10 +175,8 @@ struct client *client_new(const struct client_context *context, uint64_t id, int
     c->id = id;
     c->context = context;
     c->born_us = c->request_us = loop_now(context->loop);
-    if (!addr_is_unix(peer)) {
-        c->peer = xmalloc(sizeof *c->peer);
-        *c->peer = *peer;
-    }
+    if (!addr_is_unix(peer))
+        c->peer = addr_compact(peer);
     c->params = param_set_empty();
     client_statements_init(&c->statements);
     stream_init(&c->stream, &client_stream_ops, c);

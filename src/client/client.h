@@ -44,10 +44,10 @@ enum client_state {
 /* One message, or a piece of one that streams. */
 struct request {
     uint8_t type;
-    bool first;         /* `bytes` begins with the message's header */
-    bool last;          /* nothing of this message is still to come */
-    uint32_t body_len;  /* of the whole message */
-    struct span bytes;  /* header included; borrowed until the input is done */
+    bool first;        /* `bytes` begins with the message's header */
+    bool last;         /* nothing of this message is still to come */
+    uint32_t body_len; /* of the whole message */
+    struct span bytes; /* header included; borrowed until the input is done */
 };
 
 enum request_verdict {
@@ -76,7 +76,7 @@ struct client_context {
     struct setup *setup; /* swapped on reload; a client that looks longer takes a reference */
     const struct client_ops *relay_ops;
     const struct client_ops *console_ops;
-    void *owner;                          /* the relay, or the tests' stand-in */
+    void *owner; /* the relay, or the tests' stand-in */
     bool (*may_login)(void *owner, struct client *c, struct error *err);
     void (*login_done)(void *owner, struct client *c); /* left the unauthenticated ones */
 };
@@ -107,8 +107,7 @@ void client_enter(struct client *c, enum client_state next);
 
 /* After on_login: `reports` are the ParameterStatus messages that the pool's servers gave, `key`
  * the cancel key. The client's own start-up parameters are laid over `base`. */
-void client_welcome(struct client *c, struct span reports, struct param_set *base,
-                    struct span key);
+void client_welcome(struct client *c, struct span reports, struct param_set *base, struct span key);
 
 /* Sends and clears *out. */
 bool client_send(struct client *c, struct outgoing *out);
@@ -123,8 +122,8 @@ bool client_is_mid_message(const struct client *c);
 const char *client_user(const struct client *c);
 const char *client_database(const struct client *c);
 const struct setup_login *client_setup_login(const struct client *c);
-/* After a reload, for a client that is proven: looks its names up in the context's setup. False if its
- * database is not there any more (and client_setup_login says so from now on). */
+/* After a reload, for a client that is proven: looks its names up in the context's setup. False if
+ * its database is not there any more (and client_setup_login says so from now on). */
 bool client_refresh_setup(struct client *c);
 struct param_set *client_params(const struct client *c);
 /* As after the login: what DISCARD ALL goes back to. */

@@ -11,8 +11,6 @@
 #include "net/loop.h"
 #include "net/stream.h"
 
-
-
 struct client {
     /* Set at birth. */
     uint64_t id;
@@ -35,7 +33,7 @@ struct client {
     /* Who it is, from the startup packet: one allocation, user then database. */
     char *names;
     uint16_t database_at;
-    struct setup *setup; /* counted: what this client's login was looked up in */
+    struct setup *setup;             /* counted: what this client's login was looked up in */
     struct setup_login *setup_login; /* owned */
 
     /* Its session. */
@@ -47,7 +45,7 @@ struct client {
     struct buf held;    /* what cannot be offered yet: a split message, or requests while waiting */
     uint32_t body_left; /* of the message being streamed */
     uint8_t body_type;
-    bool on_hold;       /* the relay said REQUEST_HOLD: what arrives is kept */
+    bool on_hold; /* the relay said REQUEST_HOLD: what arrives is kept */
     uint64_t request_us;
 };
 
@@ -57,6 +55,8 @@ void client_startup_secured(struct client *c);
 /* client_login.c: authentication */
 void client_login_start(struct client *c);
 void client_login_input(struct client *c, struct span bytes);
+/* Appends what is still to be said about a proof: it leaves with the message that comes next. */
+void client_login_answer(struct client *c, struct buf *out);
 void client_login_free(struct client *c);
 /* client_requests.c */
 void client_requests_input(struct client *c, struct span bytes);

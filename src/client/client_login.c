@@ -30,18 +30,34 @@ struct client_login_run *client_login_run_new(void)
     return xcalloc(1, sizeof(struct client_login_run));
 }
 
+/* Nothing of a proof is kept longer than it takes to check it. */
+static void forget_proof(struct client_login_run *run)
+{
+    if (run->scram_begun)
+        scram_server_fini(&run->scram);
+    run->scram_begun = false;
+    mem_wipe(run->held.data, run->held.cap);
+    buf_reset(&run->held);
+}
+
 void client_login_free(struct client *c)
 {
     struct client_login_run *run = c->login;
     if (!run)
         return;
-    if (run->scram_begun)
-        scram_server_fini(&run->scram);
-    mem_wipe(run->held.data, run->held.cap);
-    buf_reset(&run->held);
-    mem_wipe(run, sizeof *run);
+    forget_proof(run);
+    buf_reset(&run->answer);
+    mem_wipe(run->md5_salt, sizeof run->md5_salt);
     free(run);
     c->login = NULL;
+}
+
+void client_login_answer(struct client *c, struct buf *out)
+{
+    if (!c->login)
+        return;
+    buf_append(out, buf_span(&c->login->answer).p, buf_len(&c->login->answer));
+    buf_reset(&c->login->answer);
 }
 
 static void send_buf(struct client *c, struct buf *b)
@@ -81,7 +97,7 @@ static void proven(struct client *c)
     struct error err;
     const struct setup_login *login = c->setup_login;
     client_enter(c, CLIENT_WELCOME);
-    client_login_free(c);
+    forget_proof(c->login);
     if (c->context->login_done)
         c->context->login_done(c->context->owner, c);
     if (!login->is_console && !login->db) {
@@ -97,12 +113,13 @@ static void proven(struct client *c)
     c->ops->on_login(c);
 }
 
-void client_welcome(struct client *c, struct span reports, struct param_set *base,
-                    struct span key)
+void client_welcome(struct client *c, struct span reports, struct param_set *base, struct span key)
 {
     if (c->state != CLIENT_WELCOME)
         return;
     struct buf b = {0};
+    client_login_answer(c, &b);
+    client_login_free(c);
     backend_build_authentication_ok(&b);
     buf_append(&b, reports.p, reports.n);
     struct param_set *merged = params_lay_over(base, c->params);
@@ -159,8 +176,8 @@ static bool begin_scram(struct client *c, const struct config *cfg)
     }
     bool plus = stream_is_tls(&c->stream) &&
                 stream_channel_binding(&c->stream, STREAM_OWN_CERT, binding, &binding_len);
-    scram_server_init(&run->scram, &verifier, doomed,
-                      plus ? SCRAM_OFFER_PLUS : SCRAM_OFFER_PLAIN, span_of(binding, binding_len));
+    scram_server_init(&run->scram, &verifier, doomed, plus ? SCRAM_OFFER_PLUS : SCRAM_OFFER_PLAIN,
+                      span_of(binding, binding_len));
     run->scram_begun = true;
     mem_wipe(&verifier, sizeof verifier);
     static const char *const offers[] = {SCRAM_NAME_PLUS, SCRAM_NAME_PLAIN};
@@ -301,7 +318,8 @@ static void take_sasl_initial(struct client *c, struct span body)
     }
     struct buf first = {0}, b = {0};
     struct error err;
-    enum scram_result result = scram_server_first(&c->login->scram, m.mechanism, m.data, &first, &err);
+    enum scram_result result =
+        scram_server_first(&c->login->scram, m.mechanism, m.data, &first, &err);
     if (result == SCRAM_OK) {
         c->login->first_sent = true;
         backend_build_authentication_sasl_continue(&b, buf_span(&first));
@@ -314,7 +332,7 @@ static void take_sasl_initial(struct client *c, struct span body)
 
 static void take_sasl_response(struct client *c, struct span body)
 {
-    struct buf final = {0}, b = {0};
+    struct buf final = {0};
     struct error err;
     enum scram_result result = scram_server_final(&c->login->scram, body, &final, &err);
     if (result != SCRAM_OK) {
@@ -323,10 +341,8 @@ static void take_sasl_response(struct client *c, struct span body)
         return;
     }
     secret_learn(c->setup_login->secret, scram_server_keys(&c->login->scram));
-    backend_build_authentication_sasl_final(&b, buf_span(&final));
+    backend_build_authentication_sasl_final(&c->login->answer, buf_span(&final));
     buf_reset(&final);
-    /* Travels together with AuthenticationOk: client_welcome sends the rest. */
-    send_buf(c, &b);
     proven(c);
 }
 
@@ -360,8 +376,7 @@ void client_login_input(struct client *c, struct span bytes)
     if (!f.whole)
         return;
     if (buf_len(held) > f.total) {
-        refuse(c, SQLSTATE_PROTOCOL_VIOLATION,
-               "client sent more than its authentication response");
+        refuse(c, SQLSTATE_PROTOCOL_VIOLATION, "client sent more than its authentication response");
         return;
     }
     /* The run may be over, and its buffer gone, when the answer was right. */

@@ -15,7 +15,7 @@ enum login_method {
 };
 
 struct client_login_run {
-    /* The first packets. */
+    /* The first packets. Until proven, as is the exchange. */
     struct buf held; /* what has come of a packet; bounded by LOGIN_HELD_MAX */
     bool ssl_asked, gss_asked, tls_direct;
 
@@ -25,6 +25,9 @@ struct client_login_run {
     struct scram_server scram;
     bool scram_begun;
     bool first_sent; /* SASL: the server-first-message went out */
+
+    /* AuthenticationSASLFinal, once proven: it leaves together with the welcome. */
+    struct buf answer;
 };
 
 struct client_login_run *client_login_run_new(void);

@@ -14,8 +14,8 @@
 
 /* A client on hold that sends more than this is not read until it goes on. */
 #define HELD_ON_HOLD_MAX 65536
-/* A client that waits in each transaction keeps this much for the next one; one that falls idle gives
- * it back (client_requests_trim). */
+/* A client that waits in each transaction keeps this much for the next one; one that falls idle
+ * gives it back (client_requests_trim). */
 #define HELD_KEPT 256
 /* Names of portal and statement in a Bind must end within this. */
 #define HEAD_MAX 16384
@@ -106,8 +106,7 @@ static size_t offer(struct client *c, struct span in)
 static size_t offer_rest(struct client *c, struct span in)
 {
     size_t n = in.n < c->body_left ? in.n : c->body_left;
-    struct request r = {
-        .type = c->body_type, .last = n == c->body_left, .bytes = span_of(in.p, n)};
+    struct request r = {.type = c->body_type, .last = n == c->body_left, .bytes = span_of(in.p, n)};
     if (c->ops->on_request(c, &r) != REQUEST_TAKEN)
         return 0;
     c->body_left -= (uint32_t)n;

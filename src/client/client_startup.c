@@ -257,7 +257,8 @@ static void walk_packets(struct client *c)
         }
         struct span all = buf_span(held);
         take_packet(c, &m, span_of(all.p + used, all.n - used));
-        if (c->state == CLIENT_CLOSING || !c->login)
+        /* The packet goes with the proof, or with the whole login. */
+        if (c->state == CLIENT_CLOSING || !c->login || buf_is_empty(held))
             return;
         buf_consume(held, used);
     }

@@ -240,7 +240,7 @@ SETTING_STRING(syslog_facility, "daemon", "daemon", SETTING_RELOAD,
     "syslog facility: auth, authpriv, daemon, user, local0 to local7")
 SETTING_STRING(syslog_ident, "pgbouncer", "pgballast", SETTING_RELOAD,
     "program name in syslog")
-SETTING_BOOL(tcp_defer_accept, "1", "1", SETTING_RELOAD | SETTING_INERT,
+SETTING_BOOL(tcp_defer_accept, "1", "1", SETTING_RELOAD,
     "accept connections only when they have sent something")
 SETTING_BOOL(tcp_keepalive, "1", "1", SETTING_RELOAD,
     "keep connections alive by probes of the operating system")

@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "conf/config.h"
 #include "conf/value.h"
+#include "http/http.h"
+#include "net/loop.h"
 #include "worker/worker.h"
 
 #include <stdlib.h>
@@ -54,6 +56,7 @@ struct listeners *listen_start(struct loop *loop, const struct config *cfg, stru
     char text[ADDR_TEXT];
     struct listener_options options = {
         .backlog = cfg->listen_backlog,
+        .defer_accept = cfg->tcp_defer_accept,
         .tcp = {.keepalive = cfg->tcp_keepalive,
                 .keepidle_s = (int)(cfg->tcp_keepidle_us / US_PER_S),
                 .keepintvl_s = (int)(cfg->tcp_keepintvl_us / US_PER_S),
@@ -69,4 +72,30 @@ struct listeners *listen_start(struct loop *loop, const struct config *cfg, stru
         listeners_free(&ls);
     }
     return ls;
+}
+
+bool listen_http(struct http **http_out, struct loop *loop, const struct config *cfg,
+                 struct relay_shared *shared)
+{
+    struct error err;
+    struct http_options options = {
+        .base = loop_event_base(loop),
+        .loop = loop,
+        .now = loop_now,
+        .shared = shared,
+        .addr = cfg->http_addr,
+        .port = (uint16_t)cfg->http_port,
+    };
+    *http_out = NULL;
+    if (cfg->http_port == 0)
+        return true;
+    *http_out = http_start(&options, &err);
+    if (*http_out)
+        return true;
+    if (cfg->profile == CONFIG_URL) {
+        log_warning("%s; going on without health and metrics", err.text);
+        return true;
+    }
+    log_fatal("%s", err.text);
+    return false;
 }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "http/http.h"
 #include "main/listen.h"
 #include "main/options.h"
 #include "main/shutdown.h"
@@ -59,6 +60,7 @@ struct program {
     struct setup *setup;
     struct loop *loop;
     struct listeners *listeners;
+    struct http *http;
     struct workers *workers;
     struct relay_shared shared;
     struct shutdown shutdown;
@@ -129,6 +131,8 @@ static bool start(struct program *p)
     if (!p->listeners)
         return false;
     p->shutdown.listeners = p->listeners;
+    if (!listen_http(&p->http, p->loop, setup_config(p->setup), &p->shared))
+        return false;
     log_info("process up: %s, %d workers", PACKAGE_STRING, workers);
     return true;
 }
@@ -136,6 +140,7 @@ static bool start(struct program *p)
 static void stop(struct program *p)
 {
     listeners_free(&p->listeners);
+    http_free(&p->http);
     workers_stop(&p->workers);
     shutdown_fini(&p->shutdown);
     resolver_free(&p->shared.resolver);

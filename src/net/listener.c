@@ -10,6 +10,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,9 @@
 #define BACKLOG 128
 /* Per wake-up of one socket: dealing out connections must not starve signals and the others. */
 #define ACCEPTS_PER_TURN 16
+/* A silent connection is shown to us nevertheless after this (tcp(7): rounded up to the times at
+ * which the handshake's answer is repeated); as PgBouncer has it. */
+#define DEFER_ACCEPT_S 1
 /* Without descriptors a level-triggered listener would spin. */
 #define TROUBLE_PAUSE_US (100 * US_PER_MS)
 
@@ -128,8 +132,6 @@ static void on_acceptable(evutil_socket_t listen_fd, short what, void *arg)
         struct addr peer = {.len = sizeof peer.u};
         int fd = accept4(listen_fd, &peer.u.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            if (!addr_is_unix(&li->addr))
-                tcp_options_apply(fd, &ls->options.tcp);
             ls->ops->on_accept(ls->owner, fd, &peer);
         } else if (errno == EAGAIN) {
             return;
@@ -148,6 +150,13 @@ static void set_flag(int fd, int level, int name)
     (void)setsockopt(fd, level, name, &one, sizeof one);
 }
 
+static void set_deferring(const struct listeners *ls, const struct listener *li)
+{
+    const int seconds = ls->options.defer_accept ? DEFER_ACCEPT_S : 0;
+    if (!addr_is_unix(&li->addr))
+        (void)setsockopt(li->fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof seconds);
+}
+
 /* Takes fd and path (may be NULL). */
 static struct listener *add(struct listeners *ls, int fd, char *path)
 {
@@ -157,6 +166,10 @@ static struct listener *add(struct listeners *ls, int fd, char *path)
     li->path = path;
     li->addr.len = sizeof li->addr.u;
     (void)getsockname(fd, &li->addr.u.sa, &li->addr.len);
+    /* Accepted sockets inherit them (tcp(7)): no system calls per connection. */
+    if (!addr_is_unix(&li->addr))
+        tcp_options_apply(fd, &ls->options.tcp);
+    set_deferring(ls, li);
     event_assign(&li->event, loop_event_base(ls->loop), fd, EV_READ | EV_PERSIST, on_acceptable,
                  li);
     if (!ls->is_paused)
@@ -428,6 +441,13 @@ void listeners_resume(struct listeners *ls)
 {
     ls->is_paused = false;
     set_watching(ls);
+}
+
+void listeners_defer_accept(struct listeners *ls, bool on)
+{
+    ls->options.defer_accept = on;
+    for (struct listener *li = ls->first; li; li = li->next)
+        set_deferring(ls, li);
 }
 
 size_t listeners_count(const struct listeners *ls)

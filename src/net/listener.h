@@ -28,7 +28,8 @@ struct listener_ops {
 struct listener_options {
     int backlog; /* 0: 128, PgBouncer's */
     bool reuse_port;
-    struct tcp_options tcp; /* for accepted connections */
+    bool defer_accept;      /* TCP: a connection is accepted when it has said something */
+    struct tcp_options tcp; /* for accepted connections, which inherit them */
 };
 
 struct listeners *listeners_new(struct loop *l, const struct listener_options *o,
@@ -52,6 +53,9 @@ void listeners_resume(struct listeners *ls);
 void listeners_close(struct listeners *ls);
 /* The same for all but Unix sockets. */
 void listeners_close_tcp(struct listeners *ls);
+
+/* Changes the option of the same name, also of those that are open. */
+void listeners_defer_accept(struct listeners *ls, bool on);
 
 size_t listeners_count(const struct listeners *ls);
 /* Where the i-th listens. */

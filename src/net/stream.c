@@ -83,6 +83,8 @@ static void tell_eof(struct stream *s)
 /* Looks at one result of recv. True if more may follow at once. */
 static bool take(struct stream *s, struct staging *st, ssize_t n)
 {
+    if (n < (ssize_t)STAGING_IN)
+        s->has_spoken = false;
     if (n > 0 && s->tls)
         stream_tls_input(s, st, (size_t)n);
     else if (n > 0)
@@ -177,8 +179,8 @@ bool stream_is_open(const struct stream *s)
 }
 
 /* Closing a socket with unread bytes sends a reset, which may overtake our last message at the
- * peer: an error report would become "connection reset". What has arrived is thrown away; a peer
- * that sends without end is not waited for. */
+ * peer: an error report would become "connection reset". What has arrived since is thrown away; a
+ * peer that sends without end is not waited for. */
 static void discard_unread(int fd)
 {
     uint8_t sink[4096];
@@ -207,7 +209,8 @@ void stream_close(struct stream *s)
     if (s->loop)
         leave_loop(s);
     tls_free(&s->tls);
-    discard_unread(s->fd);
+    if (s->has_spoken)
+        discard_unread(s->fd);
     close(s->fd);
     s->fd = -1;
     s->is_open = false;

@@ -94,6 +94,7 @@ struct stream {
     bool is_watched; /* for a hang-up, while paused */
     bool is_busy;    /* being read: no pull inside */
     bool has_ended;  /* on_end was called */
+    bool has_spoken; /* something was sent since the last read that emptied the socket */
 };
 
 /* Borrows ops and owner for the stream's life. */

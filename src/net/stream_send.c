@@ -98,6 +98,7 @@ static enum stream_sent verdict(const struct stream *s)
 static size_t try_send(struct stream *s, const struct iovec *parts, unsigned n)
 {
     ssize_t sent;
+    s->has_spoken = true;
     if (n == 1) {
         sent = send(s->fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL);
     } else {

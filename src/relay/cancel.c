@@ -18,16 +18,11 @@
 
 /* ---- the table of keys ----------------------------------------------------------------- */
 
-struct key_entry {
-    uint8_t key[CANCEL_KEY];
-    int worker;
-    uint64_t client_id;
-    UT_hash_handle hh;
-};
-
+/* Sessions of all workers. Under the lock other threads may look at key, id and worker, which do
+ * not change while a session is in the table, and at nothing else. */
 struct cancel_keys {
     struct mutex m;
-    struct key_entry *table;
+    struct session *table;
 };
 
 struct cancel_keys *cancel_keys_new(void)
@@ -40,13 +35,9 @@ struct cancel_keys *cancel_keys_new(void)
 void cancel_keys_free(struct cancel_keys **kp)
 {
     struct cancel_keys *k = *kp;
-    struct key_entry *e, *next;
     if (!k)
         return;
-    HASH_ITER(hh, k->table, e, next) {
-        HASH_DEL(k->table, e);
-        free(e);
-    }
+    HASH_CLEAR(keyed, k->table);
     mutex_fini(&k->m);
     free(k);
     *kp = NULL;
@@ -55,52 +46,43 @@ void cancel_keys_free(struct cancel_keys **kp)
 void cancel_enter_key(struct session *ses)
 {
     struct cancel_keys *k = ses->relay->shared->cancel_keys;
-    struct key_entry *e = xmalloc(sizeof *e), *other;
-    e->worker = ses->relay->worker;
-    e->client_id = ses->id;
-    for (;;) {
-        rand_bytes(e->key, sizeof e->key);
-        e->key[0] &= 0x7f; /* some clients print the pid as a signed number */
+    while (!ses->has_key) {
+        struct session *other;
+        rand_bytes(ses->key, sizeof ses->key);
+        ses->key[0] &= 0x7f; /* some clients print the pid as a signed number */
         mutex_lock(&k->m);
-        HASH_FIND(hh, k->table, e->key, sizeof e->key, other);
+        HASH_FIND(keyed, k->table, ses->key, sizeof ses->key, other);
         if (!other)
-            HASH_ADD(hh, k->table, key, sizeof e->key, e);
+            HASH_ADD(keyed, k->table, key, sizeof ses->key, ses);
         mutex_unlock(&k->m);
-        if (!other)
-            break;
+        ses->has_key = !other;
     }
-    memcpy(ses->key, e->key, sizeof ses->key);
-    ses->has_key = true;
 }
 
 void cancel_forget_key(struct session *ses)
 {
     struct cancel_keys *k = ses->relay->shared->cancel_keys;
-    struct key_entry *e;
     if (!ses->has_key)
         return;
     ses->has_key = false;
     mutex_lock(&k->m);
-    HASH_FIND(hh, k->table, ses->key, sizeof ses->key, e);
-    if (e)
-        HASH_DEL(k->table, e);
+    HASH_DELETE(keyed, k->table, ses);
     mutex_unlock(&k->m);
-    free(e);
 }
 
 static bool find_key(struct cancel_keys *k, struct span key, int *worker_out, uint64_t *id_out)
 {
-    struct key_entry *e = NULL;
+    struct session *ses = NULL;
     if (key.n != CANCEL_KEY)
         return false;
     mutex_lock(&k->m);
-    HASH_FIND(hh, k->table, key.p, CANCEL_KEY, e);
-    if (e) {
-        *worker_out = e->worker;
-        *id_out = e->client_id;
+    HASH_FIND(keyed, k->table, key.p, CANCEL_KEY, ses);
+    if (ses) {
+        *worker_out = ses->relay->worker;
+        *id_out = ses->id;
     }
     mutex_unlock(&k->m);
-    return e != NULL;
+    return ses != NULL;
 }
 
 /* ---- a request finds its client -------------------------------------------------------- */

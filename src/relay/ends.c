@@ -65,6 +65,9 @@ static void answer_lost_units(struct session *ses, struct lent *l, const struct 
             told = open = false;
         }
     }
+    /* All of a group was answered but its Sync: nothing of it is committed. */
+    if (l->group_open && !open && !q->skipping)
+        report_error(b, "ERROR", err, NULL, "The statements of this group were not committed.");
     ses->skip_to_sync = open || l->group_open || q->skipping;
 }
 
@@ -73,8 +76,7 @@ static bool session_can_go_on(const struct session *ses, const struct lent *l)
     /* A transaction that was being ended is over, one way or the other. */
     bool outside = server_status(l->server) == 'I' || ses->ending == ENDING_COMMIT ||
                    ses->ending == ENDING_ABORT;
-    return outside && !ses->pins && !server_is_mid_message(l->server) &&
-           !expect_is_empty(server_expects(l->server));
+    return outside && !ses->pins && !server_is_mid_message(l->server);
 }
 
 static void lose_client(struct session *ses, struct lent *l, const struct server_end *end)
@@ -90,9 +92,11 @@ static void lose_client(struct session *ses, struct lent *l, const struct server
     else
         error_set(&err, words ? end->error.sqlstate : SQLSTATE_CONNECTION_FAILURE, "%s%s",
                   end->error.text, words ? "" : " (server conn crashed?)");
+    bool owed = !expect_is_empty(server_expects(l->server)) || l->group_open;
     ses->lent = NULL;
     l->session = NULL;
     if (!session_can_go_on(ses, l)) {
+        client_send(ses->client, &r->to_client);
         if (server_is_mid_message(l->server))
             client_close(ses->client, "server conn crashed?");
         else
@@ -105,8 +109,9 @@ static void lose_client(struct session *ses, struct lent *l, const struct server
     ses->ending = ENDING_NONE;
     ses->drop_body = client_is_mid_message(ses->client);
     client_enter(ses->client, CLIENT_IDLE);
-    client_log(ses->client, LOG_WARNING_LEVEL, "server lost while a statement was running: %s",
-               err.text);
+    if (owed)
+        client_log(ses->client, LOG_WARNING_LEVEL, "server lost while a statement was running: %s",
+                   err.text);
     client_send(ses->client, &r->to_client);
     client_resume(ses->client);
 }

@@ -5,7 +5,7 @@
  *                   cancel_wait_timeout: close the server, which ends it for certain
  *   in COPY IN      CopyFail
  *   group open      Sync, so that the server becomes ready
- *   in transaction  ROLLBACK
+ *   in transaction  ROLLBACK; no answer within cancel_wait_timeout: close
  *   half a message  cannot be completed: close
  *
  * Each step waits for the server to be at rest; answers go nowhere. */
@@ -25,12 +25,22 @@ bool leave_is_running(const struct lent *l)
     return l->leaving;
 }
 
+/* What we ask ourselves is never cancelled: it is answered in time, or the server is closed. */
 static void ask(struct lent *l, const char *text)
 {
     struct outgoing *out = &l->relay->to_server;
+    uint64_t patience = setup_config(l->relay->setup)->cancel_wait_timeout_us;
+    l->leave_deadline_us = patience ? loop_now(l->relay->loop) + patience : 0;
     frontend_build_query(outgoing_buf(out), span_str(text));
     expect_push(server_expects(l->server), EXPECT_QUERY, EXPECT_OURS, 0);
     server_send(l->server, out);
+}
+
+static bool runs_ours(const struct lent *l)
+{
+    struct expect_queue *q = server_expects(l->server);
+    return !expect_is_empty(q) && expect_at(q, 0)->owner == EXPECT_OURS &&
+           expect_at(q, 0)->kind == EXPECT_QUERY;
 }
 
 /* Ends what only the client could have ended: an open COPY, an unfinished group. */
@@ -106,7 +116,7 @@ void leave_sweep(struct lent *l, uint64_t now_us)
     /* COPY may have begun after the client went. */
     if (server_expects(l->server)->copy_in)
         close_group(l);
-    if (l->cancel == CANCEL_NONE && cancel_server(l)) {
+    if (!runs_ours(l) && l->cancel == CANCEL_NONE && cancel_server(l)) {
         l->leave_deadline_us = l->cancel_deadline_us;
         return;
     }

@@ -134,7 +134,7 @@ static enum link_result send_difference(struct session *ses, const struct reques
     if (gate_safe(ses, first)) {
         l->before_gate = param_set_ref(have);
         l->gate_open = true;
-        l->saw_rollback = l->last_tag_commit = false;
+        l->saw_rollback = l->committed_behind_rollback = false;
         compose_gate(ses, want, have);
         struct expect_queue *q = server_expects(l->server);
         expect_at(q, q->count - 1)->arg = 1; /* the last command of the gate */
@@ -199,6 +199,7 @@ void link_gate_passed(struct lent *l)
 void link_committed(struct lent *l)
 {
     /* Behind a ROLLBACK, be it to a savepoint, it may have been another transaction. */
+    l->committed_behind_rollback |= l->saw_rollback;
     if (!l->gate_open || l->saw_rollback)
         return;
     l->gate_open = false;
@@ -236,6 +237,12 @@ static void settle_reset(struct lent *l)
         if (params_get(now, name, &value) && !param_builder_put(has, name, value))
             l->close_when_idle = true;
     }
+    /* Which of the others are left depends on whether it was RESET ALL. */
+    for (unsigned i = 0; i < param_set_count(now); i++) {
+        param_set_at(now, i, &name, &value);
+        if (!params_get(base, name, &at_login))
+            l->close_when_idle = true;
+    }
     struct param_set *left = param_builder_finish(&has);
     server_set_params(l->server, left);
     if (l->session) {
@@ -262,8 +269,9 @@ void link_settle(struct lent *l)
 {
     bool rolled_back = false;
     if (l->gate_open) {
-        bool ambiguous = l->saw_rollback && l->last_tag_commit;
-        rolled_back = l->error_since_ready || (l->saw_rollback && !l->last_tag_commit);
+        /* Was it to a savepoint, or did the COMMIT end another transaction? */
+        bool ambiguous = l->committed_behind_rollback;
+        rolled_back = !ambiguous && (l->error_since_ready || l->saw_rollback);
         if (ambiguous)
             l->close_when_idle = true;
         if (rolled_back)

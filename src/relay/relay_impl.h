@@ -50,6 +50,7 @@ struct session {
     struct pool_waiter waiter;
     uint8_t key[8]; /* cancel key: process number and secret, as on the wire */
     bool has_key;
+    UT_hash_handle keyed; /* in the table of cancel keys, under its lock */
     bool admitted; /* counted in the client limits of database and user */
     bool gone;
     bool unproven; /* counted among those that have not logged in */
@@ -115,7 +116,7 @@ struct lent {
     bool unit_answered;            /* the unit being skipped has had its error */
     bool fence_wait;               /* the client is on hold until our Query is over */
     bool saw_rollback;             /* since the gate opened */
-    bool last_tag_commit;
+    bool committed_behind_rollback;
     bool error_since_ready;
     bool discarded; /* DISCARD ALL was run since the last ReadyForQuery */
     bool was_reset; /* RESET was run since the gate of the transaction, or its start */

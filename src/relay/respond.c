@@ -209,7 +209,6 @@ static void on_parameter(struct server *s, struct span name, struct span value,
 static void on_complete(struct server *s, struct span tag)
 {
     struct lent *l = lent_of(s);
-    l->last_tag_commit = span_is(tag, "COMMIT");
     if (span_is(tag, "COMMIT") || span_is(tag, "PREPARE TRANSACTION"))
         link_committed(l);
     if (span_is(tag, "ROLLBACK"))

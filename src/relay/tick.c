@@ -97,6 +97,11 @@ static void sweep_linked(struct session *ses, uint64_t now)
     const struct config_user *user = client_setup_login(ses->client)->pool_user_line;
     struct lent *l = ses->lent;
     bool busy = !expect_is_empty(server_expects(l->server));
+    if (busy && ses->query_overdue && l->cancel_deadline_us && now >= l->cancel_deadline_us) {
+        fail_session(ses, SQLSTATE_QUERY_CANCELED, "query timeout");
+        broker_close_server(l, "query_timeout");
+        return;
+    }
     if (busy && !ses->query_overdue && !exempt_from_query_timeout(ses) &&
         exceeded(ses->query_since_us, now, effective_query_timeout_us(cfg, user))) {
         ses->query_overdue = true;

@@ -164,8 +164,9 @@ def test_kill_client_ends_that_client_only(pooler, console):
         error = victim.read_error()
         assert (error.sqlstate, error.text) == ("57P01", "admin forced disconnect")
         assert victim.is_closed_by_peer()
+        # Its server is rolled back and kept.
+        pooler.wait_for_pool(cl_active=1, sv_active=0, sv_tested=0, sv_idle=1)
         assert other.query("SELECT 1") == [["1"]]
-        pooler.wait_for_pool(cl_active=1, sv_active=0, sv_idle=1)
         # The log names clients in hexadecimal.
         (row,) = [row for row in pooler.console("SHOW CLIENTS") if row["user"] == "app"]
         console.query(f"KILL_CLIENT {row['ptr']}")

@@ -67,7 +67,7 @@ class Load:
             "every client makes progress",
             seconds=45,
         )
-        assert not self.broken
+        assert not self.broken, self.pooler.log()[-6000:]
 
 
 @pytest.fixture

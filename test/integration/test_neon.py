@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: PostgreSQL
 """The pooler before the Neon stand-in (test/neonfront): its log-in, its sleep, its errors.
 
-What is expected stands in DESIGN "Talking to Neon"; the ids are those of the stand-in's README. Here the
-stand-in's counters and event log are the witness: what it has not seen, the pooler has not sent.
+The ids are those of the stand-in's README. Its counters and its event log are the witness: what it
+has not seen, the pooler has not sent.
 """
 
 import threading
@@ -154,7 +154,7 @@ def test_required_channel_binding_that_is_not_offered_is_refused_before_any_proo
     front, start_before
 ):
     pooler = start_before(front, front.url(base=BASE_WITHOUT_PLUS))
-    assert "hannel binding" in refused(pooler) or "channel_binding" in refused(pooler)
+    assert "channel" in refused(pooler)
     assert front.count("proven") == 0
 
 
@@ -213,35 +213,50 @@ def test_a_cancel_reaches_the_statement_over_tls(front, before):
 # X01: cold start
 
 
+def settle(front):
+    """Wait until the pooler has finished what it began to open."""
+    wait_until(
+        lambda: (figures := front.counters())["connections"] == figures["ready"],
+        "no connection is being opened",
+    )
+
+
+def suspend(front, manner="direct"):
+    """Suspend, and wait until the pooler has been told."""
+    settle(front)
+    front.suspend(manner)
+    front.wait_for(connections=0)
+
+
+def logins_while_asleep(front):
+    """How many began between the last suspend and the end of the start that followed."""
+    asleep = front.events("suspended")[-1]["time"]
+    awake = front.events("wake_end")[-1]["time"]
+    return sum(asleep <= event["time"] <= awake for event in front.events("startup"))
+
+
 @pytest.mark.threads
 @pytest.mark.parametrize("wake_ms", [300, 3000])
 def test_x01_a_cold_start_is_one_login_and_all_clients_are_served(front, start_before, wake_ms):
     pooler = start_before(front, SERVER_CONNECT_TIMEOUT=2)
     clients = connect_at_once(pooler, CLIENTS)
     assert ask_at_once(clients) == [1] * CLIENTS
-    front.suspend()
-    front.wait_for(connections=0)
+    suspend(front)
     front.set(wake_ms=wake_ms)
-    front.order("reset")
     assert ask_at_once(clients) == [1] * CLIENTS
     close_all(clients)
-    last_wake = front.events("wake_end")[-1]["time"]
-    first_wake = front.events("wake_begin")[-1]["time"]
-    waking = [e for e in front.events("startup") if e["time"] <= last_wake]
-    assert len([e for e in waking if e["time"] > first_wake - 1]) == 1
+    assert logins_while_asleep(front) == 1
     assert front.count("wake_begin") == 1
 
 
 def test_x01_a_target_that_was_never_seen_is_woken_by_one_login(front, start_before):
     front.suspend()
     front.set(wake_ms=1000)
-    front.order("reset")
     pooler = start_before(front)
     clients = connect_at_once(pooler, CLIENTS)
     assert ask_at_once(clients) == [1] * CLIENTS
     close_all(clients)
-    awake = front.events("wake_end")[0]["time"]
-    assert len([e for e in front.events("startup") if e["time"] <= awake]) == 1
+    assert logins_while_asleep(front) == 1
 
 
 # X02: suspend
@@ -256,8 +271,7 @@ def test_x02_a_suspended_database_is_left_alone_until_a_client_asks(
     hold_servers(pooler, 6)
     with closing(pooler.connect()) as client:
         assert value_of(client, "SELECT 1") == 1
-        assert front.suspend(manner) >= 5
-        front.wait_for(connections=0)
+        suspend(front, manner)
         before = seen(front)
         # The pooler's sweeps come once a second: two of them pass.
         time.sleep(2.5)
@@ -271,7 +285,7 @@ def test_x02_the_client_that_asks_first_reads_no_error(front, before):
     with closing(before.connect()) as client:
         for _ in range(10):
             assert value_of(client, "SELECT 1") == 1
-            front.suspend()
+            suspend(front)
     assert front.count("wake_begin") == 9
 
 
@@ -280,7 +294,7 @@ def test_open_clients_do_not_keep_the_database_awake(start_front, start_before):
     pooler = start_before(front)
     clients = connect_at_once(pooler, 5)
     assert ask_at_once(clients) == [1] * 5
-    front.wait_for(state="suspended")
+    front.wait_for(state="suspended", connections=0)
     front.order("reset")
     before = seen(front)
     time.sleep(2.5)
@@ -338,7 +352,10 @@ def test_x07_a_result_cut_in_the_middle_does_not_look_complete(front, before):
 
         def work():
             try:
-                value_of(client, "SELECT repeat('x', 1000), pg_sleep(i / 500) FROM generate_series(1, 9999) i")
+                value_of(
+                    client,
+                    "SELECT repeat('x', 1000), pg_sleep(i / 500) FROM generate_series(1, 9999) i",
+                )
             except psycopg2.Error as error:
                 failed.append(error)
 
@@ -371,8 +388,7 @@ def test_x09_a_limiter_is_given_time_and_clients_keep_waiting(front, before, err
     close_all(clients)
     attempts = [event["time"] for event in front.events("startup")]
     assert attempts[1] - attempts[0] >= 1.0
-    front_peak = front.counters()["peak_logins"]
-    assert front_peak <= 4
+    assert front.counters()["peak_logins"] <= 4
 
 
 @pytest.mark.parametrize(

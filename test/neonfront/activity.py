@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: PostgreSQL
-"""What keeps the compute awake, as Neon's monitor sees it (neon.md 2.1, B19).
+"""What keeps the compute awake, as Neon's monitor sees it (B19).
 
 Looked at every `poll_ms`; the compute is suspended when nothing has counted for `suspend_after_ms`.
 """
@@ -10,8 +10,8 @@ from typing import NamedTuple
 from compute import Unreachable
 from wire import ServerRefusal
 
-# One row: totals of the counters, sessions that are not plain idle, seconds since the newest change of
-# an idle one, replication and background work.
+# One row: totals of the counters, sessions that are not plain idle, seconds since the newest change
+# of an idle one, replication and background work.
 SAMPLE = """
 SELECT (SELECT coalesce(sum(active_time), 0) || '/' || coalesce(sum(sessions), 0)
           FROM pg_stat_database

@@ -2,7 +2,8 @@
 """The certificates that the stand-in serves, one for each base domain, chosen by server name.
 
 The directory holds BASE.crt and BASE.key, the certificate being one for *.BASE, and default.crt and
-default.key for everybody else. `neonfront make-certs` writes such a directory with the openssl program.
+default.key for everybody else. `neonfront make-certs` writes such a directory with the openssl
+program.
 """
 
 import base64
@@ -13,7 +14,7 @@ import ssl
 import subprocess
 from pathlib import Path
 
-# TLS 1.2 without anything but ECDHE and AEAD, as rustls has it (neon.md 1.2).
+# TLS 1.2 without anything but ECDHE and AEAD, as rustls has it.
 CIPHERS_1_2 = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 # DER of the object identifiers in signatureAlgorithm for which the proxy offers SCRAM-SHA-256-PLUS:
@@ -145,7 +146,7 @@ def make(directory, base, host, signature):
 
 
 def make_all(directory, bases):
-    """Authorities, ca.crt with both of them, default.crt and one certificate for each BASE[:HOW]."""
+    """Authorities, ca.crt with both of them, default.crt, and a certificate for each BASE[:HOW]."""
     directory = Path(directory)
     for name, key in AUTHORITIES.items():
         _make_authority(directory, name, key)

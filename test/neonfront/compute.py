@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: PostgreSQL
 """The compute: asleep, starting or awake, and the clock that its owner pays for.
 
-It is played with a PostgreSQL that runs all the time. Suspending it ends all sessions in the way that a
-fast shutdown ends them, by the hand of PostgreSQL itself, so the bytes are the real ones; starting it
-takes the time that a knob says.
+It is played with a PostgreSQL that runs all the time. Suspending it ends all sessions in the way
+that a fast shutdown ends them, by the hand of PostgreSQL itself, so the bytes are the real ones;
+starting it takes the time that a knob says.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: PostgreSQL
 """The stand-in's own tests: clients speak to it directly, no pooler takes part.
 
-Run with /usr/bin/python3 -m pytest test/neonfront. PostgreSQL, processes and raw clients are those of
-test/integration/support.
+Run with /usr/bin/python3 -m pytest test/neonfront. PostgreSQL, processes and raw clients are those
+of test/integration/support.
 """
 
 import shutil
@@ -32,7 +32,9 @@ def postgres(workspace):
 
 @pytest.fixture
 def start_front(workspace, postgres):
-    """start_front(knob=value, …): a running stand-in, stopped at the end; `before` is another server."""
+    """start_front(knob=value, …): a running stand-in, stopped at the end.
+
+    It stands before `before`, which is the common PostgreSQL if nothing is said."""
     started = []
 
     def start(before=postgres, **knobs):

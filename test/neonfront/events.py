@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: PostgreSQL
 """The event log: one JSON object a line, for people and for assertions.
 
-Each line has `time` (seconds of the wall clock), `connection` (0: none) and `event`; an `end` carries
-the bytes of both directions. Events are counted by name as well, so that a test need not read the file.
+Each line has `time` (seconds of the wall clock), `connection` (0: none) and `event`; an `end`
+carries the bytes of both directions. Events are counted by name as well, so that a test need not
+read the file.
 """
 
 import json

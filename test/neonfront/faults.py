@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: PostgreSQL
 """What the proxy says when it refuses, and the script of refusals to come (X09).
 
-Texts and their ids are those of neon.md section 5. The phase says where in a login the proxy notices:
-before the exchange of SCRAM or after it, when the client has been told nothing yet.
+The texts are those that Neon's proxy and its control plane are known to send; the ids are the
+project's names for them. The phase says where in a login the proxy notices: before the exchange of
+SCRAM or after it, when the client has been told nothing yet.
 """
 
 from collections import deque
@@ -42,8 +43,8 @@ ERRORS = {
     "E21a": (AFTER_SCRAM, CONTROL_PLANE + ": endpoint is disabled"),
     "E21b": (
         AFTER_SCRAM,
-        CONTROL_PLANE + ": endpoint is temporarily unavailable. Check your quotas and/or contact our"
-        " support.",
+        CONTROL_PLANE + ": endpoint is temporarily unavailable. Check your quotas and/or contact"
+        " our support.",
     ),
     "E22": (AFTER_SCRAM, QUOTA % "compute time"),
     "E22b": (
@@ -52,8 +53,8 @@ ERRORS = {
     ),
     "E23": (
         AFTER_SCRAM,
-        "You have exceeded the limit of concurrently active endpoints. Please suspend some endpoints"
-        " and try again.",
+        "You have exceeded the limit of concurrently active endpoints. Please suspend some"
+        " endpoints and try again.",
     ),
     "E24": (
         AFTER_SCRAM,
@@ -76,10 +77,13 @@ def wrong_password(user):
     return f"password authentication failed for user '{user}'"
 
 
-UNSUPPORTED_PARAMETER = ("unsupported startup parameter: ", "unsupported startup parameter in options: ")
+UNSUPPORTED_PARAMETER = (
+    "unsupported startup parameter: ",
+    "unsupported startup parameter in options: ",
+)
 UNSUPPORTED_HINT = (
-    ". Please use unpooled connection or remove this parameter from the startup package. More details:"
-    " https://neon.tech/docs/connect/connection-errors#unsupported-startup-parameter"
+    ". Please use unpooled connection or remove this parameter from the startup package. More"
+    " details: https://neon.tech/docs/connect/connection-errors#unsupported-startup-parameter"
 )
 
 

@@ -241,7 +241,7 @@ class Front:
         """How many sessions ended, None if the compute did not run.
 
         `direct`: each client reads PostgreSQL's FATAL 57P01; `pooled`: the pooler in the compute is
-        killed first, and the client reads nothing (neon.md 2.2)."""
+        killed first, and the client reads nothing."""
         if not self.compute.fall_asleep():
             return None
         ready = self.chosen()

@@ -2,8 +2,8 @@
 """What a ClientHello says in clear: the server name and the application protocols.
 
 RFC 8446 section 4.1.2, RFC 6066 section 3 (server_name), RFC 7301 section 3.1 (ALPN). The library
-underneath cannot refuse a handshake over ALPN with the alert that the proxy sends, so the hello is read
-before the library sees it.
+underneath cannot refuse a handshake over ALPN with the alert that the proxy sends, so the hello is
+read before the library sees it.
 """
 
 import struct

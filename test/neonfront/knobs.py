@@ -17,7 +17,7 @@ class Knobs:
     # The network (B22): half of the round trip in each direction, and up to so much more at random.
     rtt_ms: float = 0.0
     jitter_ms: float = 0.0
-    # TLS (B04): share of the connections that reach the proxy which knows their session, in percent.
+    # TLS (B04): how many of 100 connections reach the proxy which knows their session.
     resume_percent: float = 100.0
     tickets: int = 2
     # Authentication (B05, B08)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: PostgreSQL
 """One side of a proxied connection: bytes over TCP or a Unix socket, with a longer way if wanted.
 
-The added round-trip time (B22) holds back what arrives and what leaves, each for half of it; order is
-kept, and the end of a stream takes the same way. The handshake of TCP itself is the kernel's and costs
-nothing extra.
+The added round-trip time (B22) holds back what arrives and what leaves, each for half of it; order
+is kept, and the end of a stream takes the same way. The handshake of TCP itself is the kernel's and
+costs nothing extra.
 """
 
 import asyncio

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: PostgreSQL
-"""From an accepted connection to the burst that makes it ready (neon.md 1.1 to 1.6; B01, B02, B06-B12)."""
+"""From an accepted connection to the burst that makes it ready (B01, B02, B06 to B10, B12)."""
 
 import asyncio
 import struct

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: PostgreSQL
-"""After ReadyForQuery: bytes pass untouched, in small steps (neon.md 1.5 and 1.8; B13, B14)."""
+"""After ReadyForQuery: bytes pass untouched, in small steps (B13, B14)."""
 
 import asyncio
 

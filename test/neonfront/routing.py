@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """Which endpoint a connection is for, and which of its startup parameters reach PostgreSQL.
 
-neon.md 1.1 (B06) and 1.3 (B09).
+Behaviours B06 and B09 of README.md.
 """
 
 import re
@@ -64,11 +64,11 @@ def forwarded(parameters):
     return result
 
 
-# A client without SNI and option may say the endpoint in its password (neon.md 1.1).
+# A client without SNI and option may say the endpoint in its password.
 PASSWORD_HACK = re.compile(rb"(?:endpoint|project)=([^;$]*)[;$](.*)", re.DOTALL)
 NO_ENDPOINT = (
-    "Endpoint ID is not specified. Either please upgrade the postgres client library (libpq) for SNI"
-    " support or pass the endpoint ID (first part of the domain name) as a parameter:"
+    "Endpoint ID is not specified. Either please upgrade the postgres client library (libpq) for"
+    " SNI support or pass the endpoint ID (first part of the domain name) as a parameter:"
     " '?options=endpoint%3D<endpoint-id>'. See more at https://neon.tech/sni"
 )
 

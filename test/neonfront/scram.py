@@ -2,7 +2,8 @@
 """The server's side of SCRAM-SHA-256 and SCRAM-SHA-256-PLUS: RFC 5802, RFC 7677, RFC 5929.
 
 Bytes in, bytes out. Passwords are ASCII here, so SASLprep (RFC 4013) has nothing to do. A role or
-endpoint that nobody knows gets the same exchange with a decoy and fails where a wrong password fails.
+endpoint that nobody knows gets the same exchange with a decoy and fails where a wrong password
+fails.
 """
 
 import base64
@@ -14,7 +15,7 @@ from typing import NamedTuple
 PLAIN = b"SCRAM-SHA-256"
 PLUS = b"SCRAM-SHA-256-PLUS"
 BINDING_TYPE = b"tls-server-end-point"
-# Of generated passwords and of the decoy (neon.md 1.4).
+# Of generated passwords and of the decoy.
 NEON_ITERATIONS = 1
 
 

@@ -51,7 +51,10 @@ def test_b06_a_mismatch_is_e03(front):
 
 def test_b06_bad_characters_are_e04(front):
     fields = refusal(front, server_name="", options="endpoint=ep_x")
-    assert fields["M"] == "Project name ('ep_x') must contain only alphanumeric characters and hyphen."
+    assert fields == {
+        **SHAPE,
+        "M": "Project name ('ep_x') must contain only alphanumeric characters and hyphen.",
+    }
 
 
 @pytest.mark.parametrize("options", ["", f"endpoint={ENDPOINT} project={ENDPOINT}"])
@@ -201,7 +204,8 @@ def test_b11_keys_are_random_and_half_of_the_pids_negative(front):
 def start_sleeping(front, postgres, seconds=60):
     client = front.login()
     client.send(wire.query(f"SELECT pg_sleep({seconds})"))
-    wait_until(lambda: postgres.backends(where="query LIKE '%pg_sleep%' AND state = 'active'"), "it runs")
+    running = "query LIKE '%pg_sleep%' AND state = 'active'"
+    wait_until(lambda: postgres.backends(where=running), "it runs")
     return client
 
 
@@ -231,7 +235,8 @@ def test_b11_a_cancel_may_get_lost(start_front, postgres, knobs):
 
 
 def test_b12_errors_of_postgres_before_ready_lose_all_but_their_text(front):
-    with pytest.raises(psycopg2.OperationalError, match='ERROR:  database "nowhere" does not exist'):
+    words = 'ERROR:  database "nowhere" does not exist'
+    with pytest.raises(psycopg2.OperationalError, match=words):
         front.connect(dbname="nowhere")
     with front.wire() as client:
         with pytest.raises(ServerError) as caught:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: PostgreSQL
 """TLS over a link, with the proxy in charge of every record.
 
-The library works on memory; what it has to say is taken out after each step and given to the link, so
-record sizes (B13), the moment of the handshake's answer (X13) and the way a connection ends (B14) are
-ours to choose.
+The library works on memory; what it has to say is taken out after each step and given to the link,
+so record sizes (B13), the moment of the answer to a hello (X13) and the way of the end (B14)
+are ours to choose.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: PostgreSQL
 """The few messages that a proxy builds and reads itself.
 
-Chapter "Frontend/Backend Protocol" of the PostgreSQL manual, sections 55.2 and 55.7. Once a session is
-ready nothing of this is used: its bytes pass as they are.
+Chapter "Frontend/Backend Protocol" of the PostgreSQL manual, sections 55.2 and 55.7. Once a session
+is ready nothing of this is used: its bytes pass as they are.
 """
 
 import struct
@@ -13,7 +13,7 @@ GSSENC_REQUEST = 80877104
 CANCEL_REQUEST = 80877102
 VERSION_3_0 = 3 << 16
 
-# What Neon's proxy accepts (neon.md 1.1 and 1.2).
+# What Neon's proxy accepts.
 STARTUP_MAX = 10000
 PASSWORD_MAX = 512
 
@@ -58,7 +58,7 @@ def authentication_sasl(mechanisms):
 
 
 def error(text):
-    """The only form in which the proxy reports anything before a session is ready (neon.md 1.6)."""
+    """The only form in which the proxy reports anything before a session is ready."""
     fields = ((b"S", b"ERROR"), (b"C", b"XX000"), (b"M", text.encode()))
     return message(b"E", b"".join(code + value + b"\0" for code, value in fields) + b"\0")
 

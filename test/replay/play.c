@@ -48,7 +48,7 @@ void play_settle(struct play *p)
 void play_pass_time(struct play *p, uint64_t us)
 {
     uint64_t until = fake_now() + us;
-    while (!p->failed && fake_next_deadline() <= until) {
+    while (!p->failed && !p->is_held && fake_next_deadline() <= until) {
         uint64_t next = fake_next_deadline();
         if (next > fake_now())
             fake_set_now(next);

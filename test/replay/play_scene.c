@@ -106,9 +106,9 @@ static void do_time(struct play *p, const struct word *w, size_t n)
 {
     uint64_t us;
     struct error err;
-    if (n != 1 || w->text[0] != '+' || p->is_held ||
+    if (n != 1 || w->text[0] != '+' ||
         !value_duration(w->text + 1, US_PER_S, 0, DURATION_MAX_US, &us, &err))
-        play_fail(p, "time +2s, and not while everything is held");
+        play_fail(p, "time +2s");
     else if (play_started(p))
         play_pass_time(p, us);
 }

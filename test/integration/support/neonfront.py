@@ -29,7 +29,7 @@ class OrderRefused(Exception):
 
 
 class NeonFront:
-    """Start with `start`, end with `stop`. Orders are methods; `counters` and `events` are for asserts.
+    """Start with `start`, end with `stop`; `counters` and `events` tell what it has seen.
 
     It stands where a server stands for Pooler: it has host, port and ca_file.
     """

@@ -92,6 +92,26 @@ static void test_listener_accepts_tcp_connections_ready_for_use(void **state)
     host_close(&h);
 }
 
+static void test_listener_that_defers_shows_a_connection_when_it_has_spoken(void **state)
+{
+    (void)state;
+    struct host h;
+    struct error err;
+    host_open(&h);
+    assert_true(listeners_add_tcp(h.ls, "127.0.0.1", 0, &err));
+    listeners_defer_accept(h.ls, true);
+    int silent = dial(listeners_addr(h.ls, 0));
+    int speaking = dial(listeners_addr(h.ls, 0));
+    struct addr local = {.len = sizeof local.u};
+    getsockname(speaking, &local.u.sa, &local.len);
+    assert_int_equal(send(speaking, "x", 1, 0), 1);
+    UNTIL(h.loop, h.n == 1);
+    assert_true(addr_equal(&local, &h.peers[0]));
+    close(silent);
+    close(speaking);
+    host_close(&h);
+}
+
 static void test_listener_star_and_names_listen_on_every_family(void **state)
 {
     (void)state;
@@ -264,6 +284,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_listener_accepts_tcp_connections_ready_for_use),
+        cmocka_unit_test(test_listener_that_defers_shows_a_connection_when_it_has_spoken),
         cmocka_unit_test(test_listener_star_and_names_listen_on_every_family),
         cmocka_unit_test(test_listener_makes_unix_sockets_with_their_mode_and_removes_them),
         cmocka_unit_test(test_listener_replaces_a_stale_socket_but_not_a_living_one_or_a_file),

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* status.c - the status page. */
+#include "http/status.h"
+
+#include "http/text.h"
+
+static const char head[] =
+    "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+    "<meta name=\"viewport\" content=\"width=device-width\">\n<title>pgballast</title>\n<style>\n"
+    "body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 64em; padding: 0 "
+    "1em;"
+    " color: #222; background: #fff }\n"
+    "h1 { font-size: 1.4em } h2 { font-size: 1.1em; margin-top: 2em }\n"
+    "table { border-collapse: collapse; width: 100% }\n"
+    "th, td { text-align: right; padding: .25em .6em; border-bottom: 1px solid #ddd }\n"
+    "th.text, td.text { text-align: left }\n"
+    ".good { color: #176b2c } .bad { color: #a11212 } .quiet { color: #777 }\n"
+    "@media (prefers-color-scheme: dark) { body { color: #ddd; background: #181818 }"
+    " th, td { border-color: #444 } .good { color: #6fce87 } .bad { color: #ff8080 } }\n"
+    "</style>\n</head>\n";
+
+static const char body[] =
+    "<body>\n<h1>pgballast " PACKAGE_VERSION "</h1>\n"
+    "<p id=\"health\" role=\"status\">…</p>\n"
+    "<h2>Pools</h2>\n<table id=\"pools\"></table>\n<p id=\"sum\" class=\"quiet\"></p>\n"
+    "<h2>Targets</h2>\n<table id=\"targets\"></table>\n"
+    "<p class=\"quiet\"><a href=\"/health/db\">/health/db</a> · <a href=\"/pools\">/pools</a> · "
+    "<a href=\"/metrics\">/metrics</a></p>\n"
+    "<noscript>This page needs JavaScript; the links above do not.</noscript>\n";
+
+/* Rates and mean times are of the two seconds between two looks. */
+static const char script[] =
+    "<script>\n"
+    "'use strict';\n"
+    "const at = id => document.getElementById(id);\n"
+    "let before = {}, looked = 0;\n"
+    "function table(id, columns, rows) {\n"
+    "  const line = (tag, cell) => {\n"
+    "    const tr = document.createElement('tr');\n"
+    "    for (const c of columns) {\n"
+    "      const td = document.createElement(tag);\n"
+    "      td.textContent = cell(c);\n"
+    "      if (c.text) td.className = 'text';\n"
+    "      tr.append(td);\n"
+    "    }\n"
+    "    return tr;\n"
+    "  };\n"
+    "  at(id).replaceChildren(line('th', c => c.name),\n"
+    "    ...rows.map(r => line('td', c => { const v = c.value(r); return v ?? '–'; })));\n"
+    "}\n"
+    "const text = (name, value) => ({name, value, text: true});\n"
+    "const number = (name, value) => ({name, value});\n"
+    "const ms = us => (us / 1000).toFixed(us < 10000 ? 2 : 0) + ' ms';\n"
+    "function showPools(page) {\n"
+    "  const now = performance.now(), seconds = (now - looked) / 1000, next = {};\n"
+    "  for (const p of page.pools) {\n"
+    "    const key = JSON.stringify([p.database, p.user]), old = before[key];\n"
+    "    const grown = f => p[f] - old[f];\n"
+    "    next[key] = p;\n"
+    "    p.rate = old && (grown('queries') / seconds).toFixed(0);\n"
+    "    p.time = old && grown('queries') > 0 ? ms(grown('query_time_us') / grown('queries')) : "
+    "null;\n"
+    "    p.wait = old && grown('assignments') > 0\n"
+    "      ? ms(grown('wait_time_us') / grown('assignments')) : null;\n"
+    "    p.note = p.error ?? (p.paused ? 'paused' : p.disabled ? 'disabled' : '');\n"
+    "  }\n"
+    "  before = next; looked = now;\n"
+    "  table('pools', [text('database', p => p.database), text('user', p => p.user),\n"
+    "    text('mode', p => p.pool_mode), number('size', p => p.size),\n"
+    "    number('checked out', p => p.checked_out), number('checked in', p => p.checked_in),\n"
+    "    number('clients', p => p.clients), number('queue', p => p.queue),\n"
+    "    number('queries/s', p => p.rate), number('query', p => p.time),\n"
+    "    number('wait', p => p.wait), text('', p => p.note)], page.pools);\n"
+    "  at('sum').textContent = `${page.clients} clients, ${page.servers} servers`\n"
+    "    + (page.max_servers ? ` of ${page.max_servers}` : '')\n"
+    "    + (page.pools_not_listed ? `, ${page.pools_not_listed} more pools` : '');\n"
+    "}\n"
+    "function showHealth(page) {\n"
+    "  at('health').className = page.status === 'healthy' ? 'good' : 'bad';\n"
+    "  at('health').textContent = 'database: ' + page.database\n"
+    "    + (page.error ? ': ' + page.error : '');\n"
+    "  table('targets', [text('host', t => t.host), number('port', t => t.port),\n"
+    "    text('state', t => t.state), text('breaker', t => t.breaker),\n"
+    "    number('failures', t => t.failures), number('wakes', t => t.wakes),\n"
+    "    number('next try', t => t.next_try_ms ? ms(t.next_try_ms * 1000) : null),\n"
+    "    text('last error', t => t.last_error)], page.targets);\n"
+    "}\n"
+    "async function look() {\n"
+    "  try {\n"
+    "    const pages = await Promise.all(['/health/db', '/pools'].map(async path =>\n"
+    "      (await fetch(path, {cache: 'no-store'})).json()));\n"
+    "    showHealth(pages[0]);\n"
+    "    showPools(pages[1]);\n"
+    "  } catch (e) {\n"
+    "    at('health').className = 'bad';\n"
+    "    at('health').textContent = 'pgballast does not answer';\n"
+    "  }\n"
+    "  setTimeout(look, 2000);\n"
+    "}\n"
+    "look();\n"
+    "</script>\n</body>\n</html>\n";
+
+void status_write(struct buf *page)
+{
+    text_add(page, head);
+    text_add(page, body);
+    text_add(page, script);
+}

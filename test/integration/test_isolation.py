@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: PostgreSQL
+"""Clients that share one server never meet one another's state, and errors in a pipeline stay theirs.
+
+Every client here has a pool of one server, so whatever one of them leaves there the next one finds.
+What is expected is what PostgreSQL answers on connections of their own.
+"""
+
+import pytest
+
+from support import wire
+from support.wire import ServerError
+
+LOOKS = ("DateStyle", "TimeZone", "client_encoding", "search_path", "application_name")
+SESSION = "SELECT " + ", ".join(f"current_setting('{name}')" for name in LOOKS)
+DAYS = "SELECT '02-03-2004'::date - '2004-01-01'::date"
+
+
+@pytest.fixture
+def table(postgres):
+    postgres.sql("DROP TABLE IF EXISTS shared; CREATE TABLE shared (n int)", database="app")
+    postgres.sql("ALTER TABLE shared OWNER TO app", database="app")
+    yield lambda: postgres.value("SELECT count(*) FROM shared", database="app")
+    postgres.sql("DROP TABLE shared", database="app")
+
+
+def extended(text, statement=""):
+    return wire.parse(text, statement) + wire.bind(statement=statement) + wire.execute()
+
+
+def letters(client, n_ready):
+    return [client.read_reply() for _ in range(n_ready)]
+
+
+def run(client, *parts):
+    """The rows of one group."""
+    client.send(*parts, wire.SYNC)
+    return client.rows()
+
+
+# Groups without their Sync
+
+
+def test_a_group_keeps_its_server_until_its_sync(single, table):
+    with single.login() as first, single.login() as second:
+        first.send(extended("INSERT INTO shared VALUES (1)"), wire.FLUSH)
+        first.read_until(b"C")
+        second.send(wire.query("SELECT count(*) FROM shared"))
+        single.wait_for_pool(cl_waiting=1)
+        first.send(extended("SELECT 1/0"), wire.SYNC)
+        assert first.read_error().sqlstate == "22012"
+        assert second.rows() == [["0"]]
+    assert table() == 0, "the group failed as a whole"
+
+
+def test_a_query_ends_an_open_group_and_frees_the_server(single):
+    with single.login() as first, single.login() as second:
+        first.send(extended("SELECT 1"), wire.query("SELECT 2"))
+        first.read_until(b"Z")
+        assert second.query("SELECT 3") == [["3"]]
+
+
+# The unnamed statement
+
+
+def test_the_unnamed_statement_of_another_client_cannot_be_bound(single):
+    with single.login() as first, single.login() as second:
+        run(first, wire.parse("SELECT 'secret'"))
+        with pytest.raises(ServerError) as caught:
+            run(second, wire.bind(), wire.execute())
+        assert caught.value.sqlstate == "26000"
+
+
+# Settings that went ahead and did not stay
+
+
+@pytest.mark.parametrize(
+    "pipeline",
+    [
+        [extended("SELECT 1/0") + wire.SYNC],
+        [wire.query("SELECT 1/0")],
+        [wire.query("BEGIN"), wire.query("ROLLBACK")],
+        [wire.query("BEGIN"), wire.query("SELECT 1/0"), wire.query("COMMIT")],
+        [wire.query("COMMIT; SELECT 1/0")],
+        [wire.query("BEGIN"), wire.query("COMMIT; SELECT 1/0")],
+        [wire.query("BEGIN"), wire.query("ROLLBACK AND CHAIN"), wire.query("COMMIT")],
+        [wire.query("BEGIN; COMMIT; BEGIN"), wire.query("ROLLBACK")],
+        [wire.query("BEGIN; ROLLBACK; BEGIN"), wire.query("COMMIT")],
+        [wire.query("DO $$BEGIN ROLLBACK; END$$")],
+        [wire.query("DO $$BEGIN COMMIT; RAISE 'x'; END$$")],
+    ],
+)
+def test_settings_hold_behind_whatever_ends_a_transaction(single, pipeline):
+    mine = {"timezone": "Asia/Tokyo", "options": "-c search_path=pg_catalog"}
+    theirs = {"datestyle": "SQL, DMY", "client_encoding": "LATIN1", "application_name": "theirs"}
+    wanted = {
+        "mine": [["ISO, MDY", "Asia/Tokyo", "UTF8", "pg_catalog", ""]],
+        "theirs": [["SQL, DMY", "GMT", "LATIN1", '"$user", public', "theirs"]],
+    }
+    with single.login(**mine) as first, single.login(**theirs) as second:
+        for _ in range(2):
+            assert second.query(SESSION) == wanted["theirs"]
+            first.send(*pipeline, wire.query(SESSION))
+            for _ in pipeline:
+                first.read_until(b"Z")
+            assert first.rows() == wanted["mine"], "in the same pipeline"
+            assert first.query(SESSION) == wanted["mine"]
+            assert second.query(SESSION) == wanted["theirs"]
+
+
+def test_nothing_runs_behind_a_setting_that_is_refused(single, table):
+    with single.login(options="-c default_text_search_config=no.such") as client:
+        insert = "INSERT INTO shared VALUES (1)"
+        client.send(
+            extended("SELECT 1"), wire.SYNC, extended(insert), wire.SYNC, wire.query(insert)
+        )
+        assert letters(client, 3) == ["EZ", "EZ", "EZ"]
+        client.send(wire.query(insert))
+        assert client.read_reply() == "EZ"
+    assert table() == 0
+
+
+@pytest.mark.parametrize("text", ["RESET datestyle", "RESET ALL", "DISCARD ALL"])
+def test_reset_goes_back_to_the_client_s_own_start(single, text):
+    mine = {"datestyle": "SQL, DMY", "options": "-c search_path=pg_catalog"}
+    with single.login(**mine) as first, single.login() as second:
+        before = second.query(SESSION)
+        first.query("SET datestyle = 'German'")
+        first.query(text)
+        assert second.query(SESSION) == before
+        assert first.query(SESSION) == [["SQL, DMY", "GMT", "UTF8", "pg_catalog", ""]]
+        assert first.parameters["DateStyle"] == "SQL, DMY"
+
+
+# What the client is told of its parameters
+
+
+def told(client, text):
+    """Run the text; what the client then believes of its DateStyle and encoding."""
+    client.send(wire.query(text))
+    for answer in client.read_until(b"Z"):
+        if answer.letter == b"S":
+            name, value, _ = answer.body.decode().split("\0")
+            client.parameters[name] = value
+    return client.parameters["DateStyle"], client.parameters["client_encoding"]
+
+
+def test_a_rollback_does_not_tell_of_the_values_of_others(single):
+    with single.login() as first, single.login(
+        datestyle="SQL, DMY", client_encoding="LATIN1"
+    ) as second:
+        second.query("SELECT 1")
+        assert told(first, "BEGIN") == ("ISO, MDY", "UTF8")
+        assert told(first, "ROLLBACK") == ("ISO, MDY", "UTF8")
+
+
+@pytest.mark.parametrize(
+    "set_text, end_text",
+    [
+        ("SET datestyle = 'SQL, DMY'", "ROLLBACK"),
+        ("SET LOCAL datestyle = 'SQL, DMY'", "COMMIT"),
+    ],
+)
+def test_a_value_that_ends_with_its_transaction_is_reported_back(single, set_text, end_text):
+    with single.login() as client:
+        told(client, "BEGIN")
+        assert told(client, set_text) == ("SQL, DMY", "UTF8")
+        assert told(client, end_text) == ("ISO, MDY", "UTF8")
+
+
+# Prepared statements are shared by what they were parsed under
+
+
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        (["BEGIN", "SET LOCAL datestyle = 'ISO, DMY'"], ["COMMIT"]),
+        (["BEGIN", "SET datestyle = 'ISO, DMY'"], ["ROLLBACK"]),
+    ],
+)
+def test_a_statement_parsed_under_a_passing_datestyle_is_not_shared(single, before, after):
+    with single.login() as first, single.login() as second:
+        for text in before:
+            first.query(text)
+        assert run(first, extended(DAYS, "s")) == [["61"]]
+        for text in after:
+            first.query(text)
+        assert run(second, extended(DAYS, "s")) == [["33"]]
+        assert run(first, wire.bind(statement="s"), wire.execute()) == [["61"]]
+
+
+def test_a_statement_parsed_in_the_write_of_its_set_is_not_shared(single):
+    with single.login() as first, single.login() as second:
+        first.send(wire.query("SET datestyle = 'ISO, DMY'"), extended(DAYS, "s"), wire.SYNC)
+        first.rows()
+        assert first.rows() == [["61"]]
+        assert run(second, extended(DAYS, "s")) == [["33"]]
+
+
+def test_a_parse_that_would_fail_by_now_fails(single):
+    with single.login() as first, single.login() as second:
+        first.query("CREATE TABLE passing (n int)")
+        for client in (first, second):
+            run(client, wire.parse("SELECT * FROM passing", "s"))
+        first.query("DROP TABLE passing")
+        run(first, wire.close(b"S", "s"))
+        with pytest.raises(ServerError) as caught:
+            run(first, wire.parse("SELECT * FROM passing", "s"))
+        assert caught.value.sqlstate == "42P01"
+
+
+# Names in a pipeline with errors
+
+
+def test_a_close_that_was_skipped_has_closed_nothing(single):
+    with single.login() as client:
+        run(client, wire.parse("SELECT 1", "s"))
+        client.send(wire.parse("SELEKT"), wire.close(b"S", "s"), wire.SYNC)
+        assert client.read_reply() == "EZ"
+        assert run(client, wire.bind(statement="s"), wire.execute()) == [["1"]]
+
+
+def test_a_deallocate_that_was_skipped_has_closed_nothing(single):
+    with single.login() as client:
+        run(client, wire.parse("SELECT 1", "s"))
+        client.send(wire.parse("SELEKT"), wire.query("DEALLOCATE s"), wire.SYNC)
+        assert client.read_reply() == "EZ"
+        assert run(client, wire.bind(statement="s"), wire.execute()) == [["1"]]
+
+
+def test_a_parse_that_was_skipped_leaves_the_unnamed_statement(single):
+    with single.login() as client:
+        run(client, wire.parse("SELECT 1"))
+        client.send(wire.bind(statement="never"), wire.parse("SELECT 2"), wire.SYNC)
+        assert client.read_reply() == "EZ"
+        assert run(client, wire.bind(), wire.execute()) == [["1"]]
+
+
+def test_a_name_whose_parse_fails_is_free_for_the_next_group_of_the_same_write(single):
+    with single.login() as client:
+        client.send(wire.parse("SELEKT", "s"), wire.SYNC, extended("SELECT 1", "s"), wire.SYNC)
+        assert letters(client, 2) == ["EZ", "12DCZ"]
+
+
+def test_two_names_for_one_bad_text_in_one_write_both_fail(single):
+    bad = "SELECT * FROM nowhere"
+    with single.login() as client:
+        client.send(wire.parse(bad, "s1"), wire.SYNC, wire.parse(bad, "s2"), wire.SYNC)
+        assert letters(client, 2) == ["EZ", "EZ"]
+
+
+def test_an_error_names_the_client_s_statement_not_the_server_s(single):
+    with single.login() as client:
+        client.send(wire.parse("SELEKT", "s"), wire.SYNC, wire.bind(statement="s"), wire.SYNC)
+        client.read_until(b"Z")
+        assert client.read_error().text == 'prepared statement "s" does not exist'
+
+
+@pytest.mark.parametrize("text", ["DEALLOCATE ALL", "DISCARD ALL"])
+def test_names_are_free_behind_deallocate_all_in_one_write(single, text):
+    with single.login() as client:
+        run(client, wire.parse("SELECT 1", "s"))
+        client.send(wire.query(text), extended("SELECT 2", "s"), wire.SYNC)
+        assert letters(client, 2) == ["CZ", "12DCZ"]
+        assert run(client, wire.bind(statement="s"), wire.execute()) == [["2"]]
+
+
+@pytest.mark.parametrize("text", ["DEALLOCATE s", "DEALLOCATE PREPARE s", 'DEALLOCATE "s"'])
+def test_deallocate_by_the_extended_protocol_frees_the_name(single, text):
+    with single.login() as client:
+        run(client, wire.parse("SELECT 1", "s"))
+        run(client, extended(text))
+        assert run(client, extended("SELECT 2", "s")) == [["2"]]
+
+
+@pytest.mark.parametrize("text", ["DEALLOCATE s; SELECT 7", "SELECT 7; DEALLOCATE s"])
+def test_deallocate_among_other_statements_frees_the_name(single, text):
+    with single.login() as client:
+        run(client, wire.parse("SELECT 1", "s"))
+        assert client.query(text) == [["7"]]
+        assert run(client, extended("SELECT 2", "s")) == [["2"]]
+
+
+def test_a_described_vacuum_runs_behind_settings_of_ours(single):
+    with single.login() as other, single.login(timezone="Asia/Tokyo") as client:
+        run(client, wire.parse("VACUUM", "s"))
+        other.query("SELECT 1")
+        client.send(
+            wire.describe(b"S", "s"), wire.bind(statement="s"), wire.execute(), wire.SYNC
+        )
+        assert client.read_reply() == "tn2CZ"
+
+
+# Long pipelines
+
+
+def test_a_group_of_very_many_messages_goes_through(single):
+    n = 60000
+    with single.login() as client:
+        run(client, wire.parse("SELECT 1", "s"))
+        one = wire.bind(statement="s") + wire.execute()
+        client.socket.setblocking(False)
+        data, got = memoryview(one * n + wire.SYNC), bytearray()
+        waited = 0
+        while not got.endswith(b"Z\0\0\0\5I"):
+            progress = False
+            try:
+                data = data[client.socket.send(data[:65536]) :] if data else data
+                progress = bool(data)
+            except BlockingIOError:
+                pass
+            try:
+                got += client.socket.recv(1 << 20)
+                progress = True
+            except BlockingIOError:
+                pass
+            waited = 0 if progress else waited + 1
+            assert waited < 1_000_000, f"stuck with {len(got)} bytes read, {len(data)} unsent"
+        assert got.count(b"SELECT 1\0") == n
