@@ -7,6 +7,7 @@ libpgballast_a_SOURCES = \
 	src/base/error.c src/base/error.h \
 	src/base/list.h \
 	src/base/log.c src/base/log.h \
+	src/base/log_format.c src/base/log_format.h \
 	src/base/mem.c src/base/mem.h \
 	src/base/mutex.h \
 	src/base/rand.c src/base/rand.h \
@@ -79,8 +80,16 @@ libpgballast_a_SOURCES += \
 	src/proto/writer.c src/proto/writer.h
 
 pgballast_SOURCES += \
+	src/main/daemon.c src/main/daemon.h \
+	src/main/greeting.c src/main/greeting.h \
+	src/main/holder.c src/main/holder.h \
 	src/main/listen.c src/main/listen.h \
+	src/main/logging.c src/main/logging.h \
 	src/main/options.c src/main/options.h \
+	src/main/program.c src/main/program.h \
+	src/main/reload.c src/main/reload.h \
+	src/main/signals.c src/main/signals.h \
+	src/main/systemd.c src/main/systemd.h \
 	src/main/shutdown.c src/main/shutdown.h
 
 libpgballast_a_SOURCES += \

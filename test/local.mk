@@ -11,7 +11,7 @@ UNIT_LDADD = $(PGB_LIBS) $(CMOCKA_LIBS)
 # replay_main.c does and `make check` replays the corpus. LDADD is for programs that name no libraries
 # themselves, which only these don't.
 FUZZ_TARGETS =
-EXTRA_DIST += dev test/fuzz/corpus test/integration test/support
+EXTRA_DIST += dev test/fuzz/corpus test/integration test/neonfront test/support
 if FUZZ
 FUZZ_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 noinst_PROGRAMS += $(FUZZ_TARGETS)
@@ -287,3 +287,132 @@ test_unit_http_test_metrics_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += test/unit/base/test_rand
 test_unit_base_test_rand_SOURCES = test/unit/base/test_rand.c
 test_unit_base_test_rand_LDADD = $(UNIT_LDADD)
+
+# Replay scripts: each is a test, played by test/replay/replay on the fake network of test/support, whose
+# objects stand in front of the library's.
+check_PROGRAMS += test/replay/replay
+test_replay_replay_SOURCES = \
+	test/replay/actor.c test/replay/actor.h \
+	test/replay/notation.c test/replay/notation.h \
+	test/replay/play.c test/replay/play.h test/replay/play_impl.h \
+	test/replay/play_scene.c \
+	test/replay/play_talk.c \
+	test/replay/replay.c \
+	test/replay/stage.c test/replay/stage.h \
+	test/replay/words.c test/replay/words.h \
+	test/support/fake_dialer.c test/support/fake_impl.h \
+	test/support/fake_loop.c \
+	test/support/fake_net.h \
+	test/support/fake_rand.c \
+	test/support/fake_stream.c \
+	test/support/fake_tls.c
+test_replay_replay_LDADD = $(PGB_LIBS)
+TEST_EXTENSIONS = .replay
+REPLAY_LOG_COMPILER = $(top_builddir)/test/replay/replay
+REPLAY_TESTS = \
+	test/replay/authentication-ok-before-proof.replay \
+	test/replay/breaker-sends-one-probe.replay \
+	test/replay/bytes-behind-an-sslrequest.replay \
+	test/replay/cancel-of-a-queued-statement.replay \
+	test/replay/cancel-of-a-running-statement.replay \
+	test/replay/cancel-with-a-wrong-key.replay \
+	test/replay/client-does-not-wait-for-the-login.replay \
+	test/replay/client-idle-timeout.replay \
+	test/replay/client-leaves-a-running-statement.replay \
+	test/replay/client-leaves-an-open-group.replay \
+	test/replay/client-leaves-and-its-rollback-is-not-answered.replay \
+	test/replay/client-leaves-and-its-rollback-takes-long.replay \
+	test/replay/client-leaves-and-its-statement-ends.replay \
+	test/replay/client-leaves-and-the-cancel-brings-nothing.replay \
+	test/replay/client-leaves-half-a-message.replay \
+	test/replay/client-leaves-in-a-transaction.replay \
+	test/replay/client-leaves-in-copy-in.replay \
+	test/replay/client-leaves-the-queue.replay \
+	test/replay/client-leaves-while-a-server-is-on-its-way.replay \
+	test/replay/client-login-timeout.replay \
+	test/replay/client-that-does-not-read.replay \
+	test/replay/close-inside-a-transaction.replay \
+	test/replay/close-of-a-statement.replay \
+	test/replay/commit-in-flight-is-unknown.replay \
+	test/replay/copy-fail-by-the-client.replay \
+	test/replay/copy-fails-and-data-comes-late.replay \
+	test/replay/copy-in-large-messages.replay \
+	test/replay/copy-in.replay \
+	test/replay/copy-out.replay \
+	test/replay/deallocate-all.replay \
+	test/replay/deallocate.replay \
+	test/replay/duplicate-statement-name.replay \
+	test/replay/encryption-is-refused-politely.replay \
+	test/replay/failed-parse-frees-the-name.replay \
+	test/replay/fenced-difference.replay \
+	test/replay/full-queue-is-refused.replay \
+	test/replay/function-call.replay \
+	test/replay/gated-difference-extended-query.replay \
+	test/replay/gated-difference-is-rolled-back-with-the-statement.replay \
+	test/replay/gated-difference-simple-query.replay \
+	test/replay/handover-server-dies.replay \
+	test/replay/idle-server-of-another-worker-is-asked-for.replay \
+	test/replay/idle-server-says-goodbye.replay \
+	test/replay/idle-transaction-timeout.replay \
+	test/replay/large-parse-keeps-the-server.replay \
+	test/replay/malformed-messages-of-clients.replay \
+	test/replay/malformed-messages-of-servers.replay \
+	test/replay/malformed-reports-of-servers.replay \
+	test/replay/malformed-startup-packets.replay \
+	test/replay/newer-protocol-is-negotiated.replay \
+	test/replay/notices-and-notifications.replay \
+	test/replay/parse-of-a-known-statement-is-answered-in-its-turn.replay \
+	test/replay/parse-of-a-known-statement-needs-no-server.replay \
+	test/replay/passwords-of-clients-by-md5.replay \
+	test/replay/passwords-of-clients-in-clear.replay \
+	test/replay/passwords-of-clients.replay \
+	test/replay/pipeline-longer-than-the-bound.replay \
+	test/replay/pipeline-longer-than-the-ring.replay \
+	test/replay/prepared-statement-on-another-server.replay \
+	test/replay/query-timeout-cancels-first.replay \
+	test/replay/query-timeout-closes-when-the-cancel-brings-nothing.replay \
+	test/replay/query-wait-timeout-keeps-the-session.replay \
+	test/replay/query-wait-timeout-of-pgbouncer.replay \
+	test/replay/refused-breaker-is-told-at-the-login.replay \
+	test/replay/refused-connections-back-off.replay \
+	test/replay/refused-fence-closes-the-connection.replay \
+	test/replay/refused-gate-before-a-simple-query.replay \
+	test/replay/refused-gate-before-an-extended-query.replay \
+	test/replay/refused-gate-before-two-queries.replay \
+	test/replay/second-client-waits.replay \
+	test/replay/server-idle-timeout-and-lifetime.replay \
+	test/replay/server-is-handed-to-the-worker-that-waits.replay \
+	test/replay/server-lost-in-a-pipeline.replay \
+	test/replay/server-lost-in-the-middle-of-a-row.replay \
+	test/replay/server-lost-inside-a-transaction.replay \
+	test/replay/server-lost-outside-a-transaction.replay \
+	test/replay/server-refuses-the-password.replay \
+	test/replay/server-says-goodbye-behind-an-answer.replay \
+	test/replay/server-speaks-out-of-turn-in-the-login.replay \
+	test/replay/server-that-does-not-read.replay \
+	test/replay/server-waits-for-a-cancel-that-may-still-hit.replay \
+	test/replay/servers-that-trust.replay \
+	test/replay/servers-with-clear-passwords.replay \
+	test/replay/servers-with-md5.replay \
+	test/replay/servers-with-scram.replay \
+	test/replay/session-mode-keeps-the-server.replay \
+	test/replay/set-follows-the-client.replay \
+	test/replay/skipped-parse-frees-the-name.replay \
+	test/replay/starting-database-is-waited-for.replay \
+	test/replay/statement-mode-refuses-transactions.replay \
+	test/replay/statement-parsed-under-another-datestyle.replay \
+	test/replay/too-many-clients-already.replay \
+	test/replay/transaction-timeout.replay \
+	test/replay/unknown-database-at-the-server.replay \
+	test/replay/unknown-database.replay \
+	test/replay/unknown-name.replay \
+	test/replay/vacuum-gets-the-error-of-its-fence.replay \
+	test/replay/vacuum-waits-for-its-fence.replay \
+	test/replay/violation-behind-the-end-of-a-row.replay
+TESTS += $(REPLAY_TESTS)
+EXTRA_DIST += $(REPLAY_TESTS) test/replay/README.md
+
+# base: the log
+UNIT_TESTS += test/unit/base/test_log_format
+test_unit_base_test_log_format_SOURCES = test/unit/base/test_log_format.c
+test_unit_base_test_log_format_LDADD = $(UNIT_LDADD)

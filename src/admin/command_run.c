@@ -17,6 +17,7 @@
 #include "proto/report.h"
 #include "worker/census.h"
 #include "worker/command.h"
+#include "worker/process.h"
 #include "worker/visit.h"
 #include "worker/worker.h"
 
@@ -325,6 +326,21 @@ static enum run_result run_shutdown(struct console *con, const struct command *c
     return cmd->shutdown == SHUTDOWN_NOW ? RUN_LATER : done(con, "SHUTDOWN");
 }
 
+static void reloaded(struct client *c, bool ok, const struct error *err, void *arg)
+{
+    struct console *con = c ? client_data(c) : NULL;
+    (void)arg;
+    if (!con)
+        return;
+    if (ok) {
+        done(con, "RELOAD");
+    } else {
+        notify(con, err->text, NULL);
+        fail(con, "F0000", "RELOAD failed, see logs for additional details");
+    }
+    console_goes_on(con);
+}
+
 static enum run_result run_order(struct console *con, const struct command *cmd)
 {
     switch (cmd->verb) {
@@ -341,9 +357,8 @@ static enum run_result run_order(struct console *con, const struct command *cmd)
     case COMMAND_RECONNECT:
         return run_at_once(con, cmd, command_reconnect);
     case COMMAND_RELOAD:
-        con->outcome.hint = "Restart the program to read its configuration anew.";
-        return fail(con, SQLSTATE_FEATURE_NOT_SUPPORTED,
-                    "RELOAD failed: it is not supported in this version");
+        process_reload(con->relay, client_id(con->client), reloaded, NULL);
+        return RUN_LATER;
     case COMMAND_RESUME:
         return run_resume(con, cmd);
     case COMMAND_SET:

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* log.h - one line per event, written at once with one write(2), from any thread.
  *
- * Line: `YYYY-MM-DD HH:MM:SS.mmm TZ [pid] LEVEL message`. Embedded control bytes are replaced, so
- * a peer cannot forge lines. Callers never pass secrets. */
+ * The shapes of a line are in log_format.h. Callers never pass secrets. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -18,9 +17,24 @@ enum log_level {
     LOG_NOISE_LEVEL,
 };
 
-/* Before threads start, or from the main thread. */
+struct error;
+
+struct log_options {
+    enum log_level most;
+    bool json;
+    bool to_stderr;
+    const char *file; /* appended to; "": none */
+    bool to_syslog;
+    const char *syslog_ident;
+    int syslog_facility; /* LOG_DAEMON … of syslog(3) */
+};
+
+/* Before threads start, or from the main thread. Lines go to stderr alone until log_configure. */
 void log_set_level(enum log_level most);
 void log_set_stderr(bool on);
+/* Opens the destinations, a file anew each time, so that it may have been moved away. False: the
+ * file could not be opened, and everything is as before. */
+bool log_configure(const struct log_options *o, struct error *err);
 
 bool log_wants(enum log_level level);
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -5,6 +5,7 @@
  * ini profile; none means DATABASE_URL. */
 #include "main/options.h"
 
+#include "base/mem.h"
 #include "base/span.h"
 
 #include <getopt.h>
@@ -23,12 +24,15 @@ static const char usage[] =
     "  --check              check the configuration and leave\n"
     "  --print-url          print the URL for the application, without password, and leave\n"
     "  --print-ca           print the certificate that clients see, and leave\n"
+    "  --show-config        print all settings and where they come from, and leave\n"
+    "  -d, --daemon         go into the background; needs the setting pidfile\n"
+    "  -u, --user NAME      become this user when started as root\n"
     "  -q, --quiet          do not log to stderr\n"
     "  -v, --verbose        log more; twice: even more\n"
     "  -V, --version        print the version and leave\n"
     "  -h, --help           print this and leave\n";
 
-enum { OPT_ENV_FILE = 256, OPT_SET, OPT_CHECK, OPT_PRINT_URL, OPT_PRINT_CA };
+enum { OPT_ENV_FILE = 256, OPT_SET, OPT_CHECK, OPT_PRINT_URL, OPT_PRINT_CA, OPT_SHOW_CONFIG };
 
 static const struct option longs[] = {
     {"env-file", required_argument, NULL, OPT_ENV_FILE},
@@ -36,6 +40,10 @@ static const struct option longs[] = {
     {"check", no_argument, NULL, OPT_CHECK},
     {"print-url", no_argument, NULL, OPT_PRINT_URL},
     {"print-ca", no_argument, NULL, OPT_PRINT_CA},
+    {"show-config", no_argument, NULL, OPT_SHOW_CONFIG},
+    {"daemon", no_argument, NULL, 'd'},
+    {"user", required_argument, NULL, 'u'},
+    {"reboot", no_argument, NULL, 'R'},
     {"quiet", no_argument, NULL, 'q'},
     {"verbose", no_argument, NULL, 'v'},
     {"version", no_argument, NULL, 'V'},
@@ -82,7 +90,8 @@ static void take_positional(struct options *o, int argc, char **argv)
     }
     o->request.profile = CONFIG_URL;
     if (argc == 1 && is_url(argv[0])) {
-        o->request.url = argv[0];
+        o->request.url = o->url = xstrdup(argv[0]);
+        mem_wipe(argv[0], strlen(argv[0]));
     } else if (argc == 1) {
         o->request.profile = CONFIG_INI;
         o->request.ini_path = argv[0];
@@ -106,6 +115,18 @@ static void take_option(struct options *o, int opt)
         return;
     case OPT_PRINT_CA:
         o->action = OPTIONS_PRINT_CA;
+        return;
+    case OPT_SHOW_CONFIG:
+        o->action = OPTIONS_SHOW_CONFIG;
+        return;
+    case 'd':
+        o->daemon = true;
+        return;
+    case 'u':
+        o->user = optarg;
+        return;
+    case 'R':
+        o->reboot = true;
         return;
     case 'q':
         o->quiet = true;
@@ -133,8 +154,14 @@ void options_parse(struct options *o, int argc, char **argv, char **env)
     o->request.env = (const char *const *)env;
     o->request.overrides = o->overrides;
     opterr = 0;
-    while (o->action != OPTIONS_EXIT && (opt = getopt_long(argc, argv, "qvVh", longs, NULL)) != -1)
+    while (o->action != OPTIONS_EXIT &&
+           (opt = getopt_long(argc, argv, "du:RqvVh", longs, NULL)) != -1)
         take_option(o, opt);
     if (o->action != OPTIONS_EXIT)
         take_positional(o, argc - optind, argv + optind);
+}
+
+void options_fini(struct options *o)
+{
+    secret_free(&o->url);
 }

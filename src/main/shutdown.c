@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* shutdown.c - end the program, at once or when it is due.
  *
- *   mode               first                                 the program ends when
- *   NOW                                                      at once
- *   WAIT_FOR_SERVERS   no new TCP clients; all is paused     no server connection is left
- *   WAIT_FOR_CLIENTS   no new TCP clients                    no client is left, consoles included
+ *   mode               first                                   the program ends when
+ *   NOW                                                        at once
+ *   WAIT_FOR_SERVERS   no new clients; all is paused, those    no server connection is left
+ *                      who wait for a server are sent away
+ *   WAIT_FOR_CLIENTS   no new clients                          no client is left, consoles included
  *
- * The Unix socket stays open, so that the operator can still look, and hurry. */
+ * The Unix socket stays open for the console, so that the operator can still look, and hurry. */
 #include "main/shutdown.h"
 
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "main/systemd.h"
 #include "net/listener.h"
+#include "relay/order.h"
 #include "relay/relay.h"
 #include "worker/command.h"
+#include "worker/visit.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -28,54 +32,93 @@ struct ask {
     enum shutdown_mode mode;
 };
 
-static bool is_due(const struct shutdown *s)
+/* ---- is it due? ------------------------------------------------------------------------ */
+
+static uint64_t still_there(const struct shutdown *s)
 {
-    struct relay *any = s->shared->relays[0];
     switch (s->mode) {
     case SHUTDOWN_NOW:
-        return true;
+        return 0;
     case SHUTDOWN_WAIT_FOR_SERVERS:
-        return command_server_count(any) == 0;
+        return command_server_count(s->shared->relays[0]);
     case SHUTDOWN_WAIT_FOR_CLIENTS:
         break;
     }
-    return atomic_load_explicit(&s->shared->n_clients, memory_order_relaxed) == 0;
+    return atomic_load_explicit(&s->shared->n_clients, memory_order_relaxed);
 }
 
 static void look(void *arg)
 {
+    static const char *const lasts[] = {
+        [SHUTDOWN_NOW] = "exiting",
+        [SHUTDOWN_WAIT_FOR_SERVERS] = "server connections dropped, exiting",
+        [SHUTDOWN_WAIT_FOR_CLIENTS] = "client connections dropped, exiting",
+    };
     struct shutdown *s = arg;
-    if (is_due(s)) {
-        log_info("shutting down");
-        loop_stop(s->loop);
+    uint64_t left = still_there(s), now = loop_now(s->loop);
+    bool patient = !s->limit_us || now < s->limit_us;
+    if (left && patient) {
+        timer_set(&s->timer, now + LOOK_US);
         return;
     }
-    timer_set(&s->timer, loop_now(s->loop) + LOOK_US);
+    if (left)
+        log_warning("waited long enough: %llu connections are cut", (unsigned long long)left);
+    log_info("%s", lasts[left ? SHUTDOWN_NOW : s->mode]);
+    loop_stop(s->loop);
 }
 
-static void begin(struct shutdown *s, enum shutdown_mode mode)
+/* ---- the beginning --------------------------------------------------------------------- */
+
+static void dismiss_waiting(struct relay *r, void *arg)
 {
     struct error err;
-    static const char *const texts[] = {
-        [SHUTDOWN_NOW] = "at once",
-        [SHUTDOWN_WAIT_FOR_SERVERS] = "when no server connection is left",
-        [SHUTDOWN_WAIT_FOR_CLIENTS] = "when no client is left",
-    };
-    s->mode = mode;
-    log_info("shutdown was asked for: %s", texts[mode]);
-    if (mode != SHUTDOWN_NOW && s->listeners)
+    (void)arg;
+    error_set(&err, SQLSTATE_ADMIN_SHUTDOWN, "pooler is shutting down");
+    order_dismiss_waiting(r, &err);
+}
+
+static void dismissed(struct client *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+}
+
+static void stop_serving(struct shutdown *s)
+{
+    struct error err;
+    atomic_store_explicit(&s->shared->is_stopping, true, memory_order_relaxed);
+    if (s->listeners)
         listeners_close_tcp(s->listeners);
+    if (s->mode != SHUTDOWN_WAIT_FOR_SERVERS)
+        return;
     /* It may be paused already. */
-    if (mode == SHUTDOWN_WAIT_FOR_SERVERS)
-        (void)command_pause(s->shared->relays[0], NULL, &err);
+    (void)command_pause(s->shared->relays[0], NULL, &err);
+    visit_workers(s->shared->relays[0], 0, dismiss_waiting, dismissed, NULL);
+}
+
+void shutdown_begin(struct shutdown *s, enum shutdown_mode mode, uint64_t patience_us)
+{
+    s->begun = true;
+    s->mode = mode;
+    s->limit_us = patience_us ? loop_now(s->loop) + patience_us : 0;
+    systemd_notify("STOPPING=1");
+    if (mode != SHUTDOWN_NOW)
+        stop_serving(s);
     look(s);
 }
+
+bool shutdown_has_begun(const struct shutdown *s)
+{
+    return s->begun;
+}
+
+/* ---- the console's wish ---------------------------------------------------------------- */
 
 static void deliver_ask(struct message *m, void *receiver)
 {
     struct ask *a = container_of(m, struct ask, message);
     if (receiver)
-        begin(receiver, a->mode);
+        shutdown_begin(receiver, a->mode, 0);
     free(a);
 }
 
@@ -88,6 +131,8 @@ static void ask(void *owner, enum shutdown_mode mode)
     mailbox_post(&s->mailbox, &a->message);
 }
 
+/* ---- life ------------------------------------------------------------------------------ */
+
 void shutdown_init(struct shutdown *s, struct loop *loop, struct relay_shared *shared)
 {
     *s = (struct shutdown){.loop = loop, .shared = shared};
@@ -98,6 +143,8 @@ void shutdown_init(struct shutdown *s, struct loop *loop, struct relay_shared *s
 
 void shutdown_fini(struct shutdown *s)
 {
+    if (!s->loop)
+        return;
     mailbox_fini(&s->mailbox);
     timer_fini(&s->timer);
 }

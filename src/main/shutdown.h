@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* shutdown.h - end the program: at once, or when its servers or its clients have gone. On the main
- * loop; asked for from any thread. */
+ * loop; the console asks for it from any thread. */
 #ifndef MAIN_SHUTDOWN_H
 #define MAIN_SHUTDOWN_H
 
@@ -17,12 +17,19 @@ struct shutdown {
     struct listeners *listeners; /* borrowed; NULL before they are there */
     struct mailbox mailbox;
     struct timer timer;
+    bool begun;
     enum shutdown_mode mode;
+    uint64_t limit_us; /* the wait ends then; 0: never */
 };
 
 /* Makes itself the one whom shared->control asks. */
 void shutdown_init(struct shutdown *s, struct loop *loop, struct relay_shared *shared);
 /* When no other thread is left. */
 void shutdown_fini(struct shutdown *s);
+
+/* The main thread's own wish. If it waits, then no longer than patience_us (0: for ever). A later
+ * one takes the place of an earlier. */
+void shutdown_begin(struct shutdown *s, enum shutdown_mode mode, uint64_t patience_us);
+bool shutdown_has_begun(const struct shutdown *s);
 
 #endif

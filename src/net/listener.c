@@ -431,6 +431,11 @@ void listeners_free(struct listeners **lsp)
     *lsp = NULL;
 }
 
+void listeners_set_tcp(struct listeners *ls, const struct tcp_options *tcp)
+{
+    ls->options.tcp = *tcp;
+}
+
 void listeners_pause(struct listeners *ls)
 {
     ls->is_paused = true;

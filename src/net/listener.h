@@ -46,6 +46,9 @@ bool listeners_add_unix(struct listeners *ls, const char *path, mode_t mode, str
 /* Takes fd, a listening socket that was inherited. */
 bool listeners_add_inherited(struct listeners *ls, int fd, struct error *err);
 
+/* For connections accepted from now on. */
+void listeners_set_tcp(struct listeners *ls, const struct tcp_options *tcp);
+
 /* Stop and go on accepting; connections wait in the kernel's queue meanwhile. */
 void listeners_pause(struct listeners *ls);
 void listeners_resume(struct listeners *ls);

@@ -369,6 +369,11 @@ void resolver_ask(struct resolver *r, const char *name, uint16_t port, struct ma
 
 /* ---- life ------------------------------------------------------------------------------ */
 
+void resolver_set_max_ttl(struct resolver *r, uint64_t max_ttl_us)
+{
+    r->max_ttl_us = max_ttl_us ? max_ttl_us : MAX_TTL_US;
+}
+
 struct resolver *resolver_new(struct loop *l, const struct resolver_options *o, struct error *err)
 {
     int rc = ares_library_init(ARES_LIB_INIT_ALL);
@@ -378,7 +383,7 @@ struct resolver *resolver_new(struct loop *l, const struct resolver_options *o, 
     }
     struct resolver *r = xcalloc(1, sizeof *r);
     r->loop = l;
-    r->max_ttl_us = o->max_ttl_us ? o->max_ttl_us : MAX_TTL_US;
+    resolver_set_max_ttl(r, o->max_ttl_us);
     r->nameservers = o->nameservers ? xstrdup(o->nameservers) : NULL;
     timer_init(&r->timer, l, on_ares_time, r);
     mailbox_init(&r->mailbox, l, r);

@@ -32,6 +32,9 @@ struct resolver *resolver_new(struct loop *l, const struct resolver_options *o, 
 /* When nobody can ask any more, and before the mailboxes that answers go to. */
 void resolver_free(struct resolver **r);
 
+/* Bounds answers that come from now on. Main thread. */
+void resolver_set_max_ttl(struct resolver *r, uint64_t max_ttl_us);
+
 /* Any thread. The answer comes through reply_to, also for literal addresses; whoever asked is named
  * by `tag` only, since it may be gone by then. Copies name. */
 void resolver_ask(struct resolver *r, const char *name, uint16_t port, struct mailbox *reply_to,

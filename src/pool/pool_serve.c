@@ -52,7 +52,7 @@ static void enqueue(struct pool *p, struct pool_waiter *w, bool again)
     if (again) {
         TAILQ_FOREACH(behind, &sh->waiting, link)
         {
-            if (behind->since_us > w->since_us)
+            if (behind->since_us >= w->since_us)
                 break;
         }
     }

@@ -36,8 +36,7 @@ static void end_wait(struct session *ses)
 {
     if (!ses->wait_since_us)
         return;
-    counter_add(&ses->stats->wait_time,
-                loop_now(ses->relay->loop) - ses->wait_since_us);
+    counter_add(&ses->stats->wait_time, loop_now(ses->relay->loop) - ses->wait_since_us);
     ses->wait_since_us = 0;
     ses->relay->n_waiting--;
 }
@@ -59,7 +58,8 @@ void broker_fail_waiting(struct session *ses, const struct error *err, bool fata
         client_fail(c, err);
         return;
     }
-    client_log(c, LOG_WARNING_LEVEL, "pooler error: %s", err->text);
+    if (setup_config(ses->relay->setup)->log_pooler_errors)
+        client_log(c, LOG_WARNING_LEVEL, "pooler error: %s", err->text);
     client_enter(c, CLIENT_IDLE);
     forward_refuse_next(ses, err);
     client_continue(c);
@@ -69,7 +69,8 @@ void broker_fail_all(struct relay *r, struct pool *p, const struct error *err)
 {
     bool fatal = setup_config(r->setup)->profile == CONFIG_INI;
     struct session *ses, *next;
-    TAILQ_FOREACH_SAFE(ses, &r->sessions, link, next) {
+    TAILQ_FOREACH_SAFE(ses, &r->sessions, link, next)
+    {
         if (ses->pool == p && ses->wait_since_us)
             broker_fail_waiting(ses, err, fatal);
     }
@@ -293,9 +294,10 @@ void broker_close_server(struct lent *l, const char *reason)
 {
     if (server_get_state(l->server) == SERVER_CLOSING)
         return;
-    lent_log(l, LOG_INFO_LEVEL, "closing because: %s (age=%llus)", reason,
-             (unsigned long long)((loop_now(l->relay->loop) - server_connected_us(l->server)) /
-                                  US_PER_S));
+    if (setup_config(l->relay->setup)->log_disconnections)
+        lent_log(l, LOG_INFO_LEVEL, "closing because: %s (age=%llus)", reason,
+                 (unsigned long long)((loop_now(l->relay->loop) - server_connected_us(l->server)) /
+                                      US_PER_S));
     cancel_abandon(l);
     server_close(l->server);
     broker_forget(l);

@@ -16,9 +16,9 @@ struct relay;
 struct session;
 
 enum acquired {
-    ACQUIRED,         /* ses->given is the server, ready to be linked */
-    ACQUIRE_WAIT,     /* in the queue; the client is WAITING */
-    ACQUIRE_REFUSED,  /* *err says why */
+    ACQUIRED,        /* ses->given is the server, ready to be linked */
+    ACQUIRE_WAIT,    /* in the queue; the client is WAITING */
+    ACQUIRE_REFUSED, /* *err says why */
 };
 
 /* The client has a request and no server. */

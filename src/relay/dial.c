@@ -65,8 +65,7 @@ static void resolve(struct relay *r, struct lent *l, const struct config_host *h
 }
 
 /* Takes t. */
-static void dial(struct relay *r, struct pool *p, struct terms *t, size_t host,
-                 uint32_t generation)
+static void dial(struct relay *r, struct pool *p, struct terms *t, size_t host, uint32_t generation)
 {
     struct server_login login;
     struct lent *l = xcalloc(1, sizeof *l);
@@ -91,8 +90,7 @@ static enum target_answer begin(struct relay *r, struct place *place, const stru
 {
     uint64_t until;
     *host_out = place->host_at % t->n_targets;
-    enum target_answer answer =
-        target_begin(t->targets[*host_out], loop_now(r->loop), &until, err);
+    enum target_answer answer = target_begin(t->targets[*host_out], loop_now(r->loop), &until, err);
     if (answer == TARGET_GO && t->db->load_balance_hosts == LOAD_BALANCE_ROUND_ROBIN)
         place->host_at++;
     if (answer == TARGET_WAIT && until)
@@ -120,8 +118,9 @@ static void not_reserved(struct relay *r, struct pool *p, const struct pool_dial
         evict_for(r, p, a->cap);
 }
 
-/* A place in the ledger is reserved. The terms are looked up after that: a reload replaces them before
- * it begins another generation, so that a server of the new one is never opened under the old. */
+/* A place in the ledger is reserved. The terms are looked up after that: a reload replaces them
+ * before it begins another generation, so that a server of the new one is never opened under the
+ * old. */
 static enum target_answer dial_reserved(struct relay *r, struct pool *p, uint32_t generation,
                                         struct error *err)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* dial.h - open connections to servers: as many as clients wait for, as fast as the target bears. */
+/* dial.h - open connections to servers: as many as clients wait for, as fast as the target bears.
+ */
 #ifndef RELAY_DIAL_H
 #define RELAY_DIAL_H
 

@@ -28,9 +28,10 @@ void broker_server_ready(struct server *s)
     struct lent *l = server_owner(s);
     struct relay *r = l->relay;
     char address[ADDR_TEXT], tls[128];
-    lent_log(l, LOG_INFO_LEVEL, "new connection to server %s%s%s",
-             addr_text(server_address(s), address, sizeof address),
-             server_tls_text(s, tls, sizeof tls)[0] ? " " : "", tls);
+    if (setup_config(r->setup)->log_connections)
+        lent_log(l, LOG_INFO_LEVEL, "new connection to server %s%s%s",
+                 addr_text(server_address(s), address, sizeof address),
+                 server_tls_text(s, tls, sizeof tls)[0] ? " " : "", tls);
     dial_succeeded(l);
     findings_learn(l->terms->findings, s);
     struct target *target = l->terms->targets[l->host];
@@ -56,11 +57,9 @@ static void answer_lost_units(struct session *ses, struct lent *l, const struct 
         if (e->owner != EXPECT_CLIENT || e->kind == EXPECT_COPY_END)
             continue;
         if (!told)
-            report_error(b, "ERROR", err, NULL,
-                         "The statement may or may not have been executed.");
+            report_error(b, "ERROR", err, NULL, "The statement may or may not have been executed.");
         told = open = true;
-        if (e->kind == EXPECT_QUERY || e->kind == EXPECT_FUNCTION_CALL ||
-            e->kind == EXPECT_SYNC) {
+        if (e->kind == EXPECT_QUERY || e->kind == EXPECT_FUNCTION_CALL || e->kind == EXPECT_SYNC) {
             backend_build_ready_for_query(b, 'I');
             told = open = false;
         }
@@ -135,10 +134,13 @@ static void end_while_dialing(struct lent *l, const struct server_end *end)
 
 static void end_while_idle(struct lent *l, const struct server_end *end)
 {
-    lent_log(l, LOG_INFO_LEVEL, "closing because: %s (age=%llus)", end->error.text,
-             (unsigned long long)((loop_now(l->relay->loop) - server_connected_us(l->server)) /
-                                  US_PER_S));
+    if (setup_config(l->relay->setup)->log_disconnections)
+        lent_log(l, LOG_INFO_LEVEL, "closing because: %s (age=%llus)", end->error.text,
+                 (unsigned long long)((loop_now(l->relay->loop) - server_connected_us(l->server)) /
+                                      US_PER_S));
     target_slept(l->terms->targets[l->host]);
+    /* Whoever was active before: nobody asks for the database that has just gone to sleep. */
+    atomic_store_explicit(&l->place->active_us, 0, memory_order_relaxed);
     server_close(l->server);
     if (pool_idle_died(l->pool, &l->ledger) == POOL_DIED_REMOVED)
         broker_forget(l);

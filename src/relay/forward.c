@@ -136,8 +136,9 @@ unsigned forward_ending_of(struct span text, bool whole)
     }
 }
 
-/* Behind an uncommitted gate a Query or a Sync may be what ends its transaction. If that rolls back,
- * what follows must not run: it would not have the client's settings. So it goes when that is known. */
+/* Behind an uncommitted gate a Query or a Sync may be what ends its transaction. If that rolls
+ * back, what follows must not run: it would not have the client's settings. So it goes when that is
+ * known. */
 static void note_gate_unit(struct lent *l, uint8_t type)
 {
     if (l->gate_open)
@@ -312,6 +313,7 @@ struct span forward_statement_text(struct session *ses, const struct request *r)
     struct span body = span_of(r->bytes.p + FRAME_HEADER, r->bytes.n - FRAME_HEADER);
     struct frontend_parse parse;
     struct frontend_bind_head head;
+    struct frontend_object object;
     struct statement *st = NULL;
     switch (r->type) {
     case FE_QUERY:
@@ -326,6 +328,11 @@ struct span forward_statement_text(struct session *ses, const struct request *r)
         if (frontend_parse_bind_head(body, r->body_len, &head) == FRAME_OK && head.statement.n)
             st = client_statements_find(client_statements_of(ses->client), head.statement);
         return st ? statement_query(st) : span_of("", 0);
+    case FE_DESCRIBE:
+        /* Behind it the statement is going to be run. */
+        if (r->last && frontend_parse_object(body, &object) && object.kind == 'S' && object.name.n)
+            st = client_statements_find(client_statements_of(ses->client), object.name);
+        return st ? statement_query(st) : span_of(NULL, 0);
     default:
         return span_of(NULL, 0);
     }

@@ -153,14 +153,21 @@ static bool is_our_name(struct span name)
 
 /* ---- Parse ----------------------------------------------------------------------------- */
 
+/* What a Parse that is sent now is parsed under. Within a transaction that is not yet the
+ * session's: a SET may still be rolled back, SET LOCAL will be gone. */
+static struct param_set *params_for_parse(struct session *ses)
+{
+    const struct lent *l = ses->lent;
+    return l->target ? client_params(ses->client) : server_params(l->server);
+}
+
 static void parse_named(struct session *ses, const struct frontend_parse *m)
 {
     if (client_statements_find(mine(ses), m->name)) {
         provoke(ses, STATEMENT_PROVOKE_DUPLICATE, m->name);
         return;
     }
-    struct statement *st =
-        statement_intern(m->query, m->oids, m->n_oids, client_params(ses->client));
+    struct statement *st = statement_intern(m->query, m->oids, m->n_oids, params_for_parse(ses));
     uint32_t serial = client_statements_define(mine(ses), m->name, st);
     uint64_t id = statement_id(st);
     /* In a failed transaction the server must see the Parse to refuse it. */
@@ -199,8 +206,7 @@ static enum request_verdict take_parse(struct session *ses, const struct request
         return REQUEST_TAKEN;
     }
     ses->unnamed_ending = (uint8_t)forward_ending_of(m.query, true);
-    client_statements_set_unnamed(mine(ses), m.query, m.oids, m.n_oids,
-                                  client_params(ses->client));
+    client_statements_set_unnamed(mine(ses), m.query, m.oids, m.n_oids, params_for_parse(ses));
     server_statements_set_unnamed(on_server(ses), ses->id,
                                   client_statements_unnamed_generation(mine(ses)));
     pass(ses, r, EXPECT_PARSE);
@@ -214,8 +220,7 @@ bool extended_parse_alone(struct session *ses, const struct request *r)
         !frontend_parse_parse(body_of(r), &m) || !m.name.n ||
         client_statements_is_full(mine(ses)) || client_statements_find(mine(ses), m.name))
         return false;
-    struct statement *st =
-        statement_intern(m.query, m.oids, m.n_oids, client_params(ses->client));
+    struct statement *st = statement_intern(m.query, m.oids, m.n_oids, client_params(ses->client));
     bool known = place_has_parsed(ses->place, statement_id(st));
     if (known)
         client_statements_define(mine(ses), m.name, st);

@@ -11,7 +11,8 @@ struct session;
 enum request_verdict extended_request(struct session *ses, const struct request *r);
 
 /* A Parse while no server is linked, of a statement that a server of the pool has parsed before:
- * gives the name, so that the client can be told ParseComplete at once. False: it needs a server. */
+ * gives the name, so that the client can be told ParseComplete at once. False: it needs a server.
+ */
 bool extended_parse_alone(struct session *ses, const struct request *r);
 
 /* A Close while no server is linked: forgets the name. False if the message is malformed or about

@@ -30,8 +30,7 @@ static void deliver_gone(struct message *m, void *receiver)
     struct relay *r = receiver;
     struct session *ses = r ? relay_find_session(r, h->client_id) : NULL;
     struct pool_decision d;
-    if (ses && ses->pool &&
-        pool_gone(ses->pool, &ses->waiter, h->server_id, loop_now(r->loop), &d))
+    if (ses && ses->pool && pool_gone(ses->pool, &ses->waiter, h->server_id, loop_now(r->loop), &d))
         broker_decided(ses, &d);
     free(h);
 }

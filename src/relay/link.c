@@ -15,8 +15,8 @@
 struct diff_run {
     struct session *ses;
     enum expect_owner owner;
-    struct buf *out;     /* gated: messages; fenced: the text of one Query */
-    bool may_fence;      /* all of it */
+    struct buf *out; /* gated: messages; fenced: the text of one Query */
+    bool may_fence;  /* all of it */
     unsigned n;
 };
 

@@ -59,6 +59,24 @@ bool order_kill_client(struct relay *r, uint64_t id, const struct error *err)
     return true;
 }
 
+static struct session *any_waiting(struct relay *r)
+{
+    struct session *ses;
+    TAILQ_FOREACH(ses, &r->sessions, link)
+    {
+        if (ses->wait_since_us)
+            return ses;
+    }
+    return NULL;
+}
+
+void order_dismiss_waiting(struct relay *r, const struct error *err)
+{
+    struct session *ses;
+    while ((ses = any_waiting(r)) != NULL)
+        broker_fail_waiting(ses, err, true);
+}
+
 void order_resume(struct relay *r, struct pool *p)
 {
     broker_serve(r, p);

@@ -47,7 +47,8 @@ void places_free(struct places **pp)
     struct target_entry *e, *next;
     if (!p)
         return;
-    HASH_ITER(hh, p->shared.targets, e, next) {
+    HASH_ITER(hh, p->shared.targets, e, next)
+    {
         HASH_DEL(p->shared.targets, e);
         target_free(&e->target);
         free(e->key);
@@ -82,7 +83,7 @@ void places_each_target(struct places *p, void (*fn)(struct target *t, void *arg
     struct target_entry *e, *next;
     mutex_lock(&p->shared.m);
     HASH_ITER(hh, p->shared.targets, e, next)
-        fn(e->target, arg);
+    fn(e->target, arg);
     mutex_unlock(&p->shared.m);
 }
 
@@ -219,8 +220,7 @@ uint64_t places_renew(struct places *places, struct pool *pool, struct setup *se
     setup_find_login(setup, pool_database(pool), pool_user(pool), &login);
     if (!login.db)
         return 0;
-    struct terms *fresh =
-        make_terms(places, setup, &login, pool_database(pool), pool_user(pool));
+    struct terms *fresh = make_terms(places, setup, &login, pool_database(pool), pool_user(pool));
     struct terms *before = place_terms(p);
     bool same = terms_succeed(fresh, before);
     terms_unref(&before);
@@ -248,8 +248,7 @@ struct figures *places_console_figures(struct places *p)
 
 bool place_admit(struct place *p, struct error *err)
 {
-    static const char *const names[] = {"max_db_client_connections",
-                                        "max_user_client_connections"};
+    static const char *const names[] = {"max_db_client_connections", "max_user_client_connections"};
     for (size_t i = 0; i < 2; i++) {
         if (cap_take_client(p->caps[i]))
             continue;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* refit.h - a reload: the new setup takes the place of the old one.
  *
- * First each worker swaps its setup, in its own thread; when all have, the main thread goes over the
- * pools. In that order, because a worker that still has the old setup could make a pool by it. */
+ * First each worker swaps its setup, in its own thread; when all have, the main thread goes over
+ * the pools. In that order, because a worker that still has the old setup could make a pool by it.
+ */
 #ifndef RELAY_REFIT_H
 #define RELAY_REFIT_H
 
@@ -12,8 +13,8 @@ struct relay;
 struct relay_shared;
 struct setup;
 
-/* The worker's own thread; takes a reference. Clients look their names up anew; those whose database
- * is gone, or whose pool would be another one, are sent away. */
+/* The worker's own thread; takes a reference. Clients look their names up anew; those whose
+ * database is gone, or whose pool would be another one, are sent away. */
 void refit_worker(struct relay *r, struct setup *setup);
 
 /* Main thread: terms and limits of all pools and targets. */

@@ -62,9 +62,8 @@ void lent_log(const struct lent *l, int level, const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     log_line((enum log_level)level, "S-0x%llx: %s/%s@%s:%u %s", (unsigned long long)l->id,
-             pool_database(l->pool), pool_user(l->pool),
-             target_host(l->terms->targets[l->host]), target_port(l->terms->targets[l->host]),
-             text);
+             pool_database(l->pool), pool_user(l->pool), target_host(l->terms->targets[l->host]),
+             target_port(l->terms->targets[l->host]), text);
 }
 
 /* ---- the dead -------------------------------------------------------------------------- */
@@ -104,6 +103,7 @@ static void free_session(struct session *ses)
 {
     client_free(&ses->client);
     buf_reset(&ses->refusal);
+    param_set_unref(&ses->told);
     if (ses->pool)
         pool_unref(&ses->pool);
     free(ses);
@@ -232,8 +232,9 @@ void relay_shutdown(struct relay *r)
     struct session *ses, *next;
     struct lent *l, *l_next;
     TAILQ_FOREACH_SAFE(ses, &r->sessions, link, next)
-        client_close(ses->client, NULL);
-    TAILQ_FOREACH_SAFE(l, &r->servers, link, l_next) {
+    client_close(ses->client, NULL);
+    TAILQ_FOREACH_SAFE(l, &r->servers, link, l_next)
+    {
         cancel_abandon(l);
         server_close(l->server);
         pool_closed(l->pool, &l->ledger, loop_now(r->loop));

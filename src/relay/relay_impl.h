@@ -51,12 +51,15 @@ struct session {
     uint8_t key[8]; /* cancel key: process number and secret, as on the wire */
     bool has_key;
     UT_hash_handle keyed; /* in the table of cancel keys, under its lock */
-    bool admitted; /* counted in the client limits of database and user */
+    bool admitted;        /* counted in the client limits of database and user */
     bool gone;
     bool unproven; /* counted among those that have not logged in */
 
     struct lent *lent;  /* the server it is linked to */
     struct lent *given; /* the server it got and is about to be linked to */
+
+    /* The values of reported parameters that the client has been told of. */
+    struct param_set *told;
 
     uint8_t pins; /* enum pin */
     /* A statement was refused: its messages are dropped up to the next Sync. */
@@ -118,8 +121,8 @@ struct lent {
     bool saw_rollback;             /* since the gate opened */
     bool committed_behind_rollback;
     bool error_since_ready;
-    bool discarded; /* DISCARD ALL was run since the last ReadyForQuery */
-    bool was_reset; /* RESET was run since the gate of the transaction, or its start */
+    bool discarded;        /* DISCARD ALL was run since the last ReadyForQuery */
+    bool was_reset;        /* RESET was run since the gate of the transaction, or its start */
     struct buf gate_error; /* the ErrorResponse of a refused gate */
 
     enum lent_cancel cancel;

@@ -192,18 +192,31 @@ static void on_dropped(struct server *s, const struct expect *e)
 
 /* ---- state ----------------------------------------------------------------------------- */
 
-static void on_parameter(struct server *s, struct span name, struct span value,
-                         struct span message)
+static void on_parameter(struct server *s, struct span name, struct span value, struct span message)
 {
     struct lent *l = lent_of(s);
     link_note_report(l, name, value);
     if (!l->session)
         return;
-    /* What the client already knows came from our own commands. */
-    struct span known;
-    if (params_get(client_params(l->session->client), name, &known) && span_equal(known, value))
+    /* What a session can set is told with its ReadyForQuery (tell_parameters): the server's reports
+     * are also about other clients' values that it had before, or goes back to. */
+    struct span settable;
+    if (!params_get(server_params(s), name, &settable))
+        outgoing_ref(&l->relay->to_client, message.p, message.n);
+}
+
+/* Before its ReadyForQuery the client is told what has changed in its session: outside of a
+ * transaction that is what will be restored for it anywhere, inside one what holds now. */
+static void tell_parameters(struct lent *l)
+{
+    struct session *ses = l->session;
+    bool idle = server_status(l->server) == 'I';
+    struct param_set *view = idle ? client_params(ses->client) : server_params(l->server);
+    if (view == ses->told)
         return;
-    outgoing_ref(&l->relay->to_client, message.p, message.n);
+    params_build_reports(view, ses->told, answer_buf(l));
+    param_set_unref(&ses->told);
+    ses->told = param_set_ref(view);
 }
 
 static void on_complete(struct server *s, struct span tag)
@@ -276,9 +289,11 @@ static bool on_ready_for_query(struct server *s, const struct expect *e)
         struct error err;
         error_set(&err, SQLSTATE_FEATURE_NOT_SUPPORTED,
                   "transaction blocks not allowed in statement pooling mode");
+        client_send(l->session->client, &l->relay->to_client);
         client_fail(l->session->client, &err);
         return false;
     }
+    tell_parameters(l);
     return true;
 }
 

@@ -30,6 +30,8 @@ static void welcome(struct session *ses)
     client_welcome(ses->client, buf_span(&reports), base, span_of(ses->key, sizeof ses->key));
     buf_reset(&reports);
     param_set_unref(&base);
+    if (!ses->gone)
+        ses->told = param_set_ref(client_params(ses->client));
 }
 
 struct welcome_message {
@@ -43,7 +45,8 @@ static void deliver_welcome(struct message *m, void *receiver)
     struct relay *r = receiver;
     struct session *ses, *next;
     if (r) {
-        TAILQ_FOREACH_SAFE(ses, &r->sessions, link, next) {
+        TAILQ_FOREACH_SAFE(ses, &r->sessions, link, next)
+        {
             if (ses->pool == w->pool && client_get_state(ses->client) == CLIENT_WELCOME)
                 welcome(ses);
         }
@@ -84,9 +87,8 @@ static void on_login(struct client *c)
         client_fail(c, &err);
         return;
     }
-    ses->pool =
-        places_find(r->shared->places, r->setup, client_setup_login(c), client_database(c),
-                    client_user(c), loop_now(r->loop));
+    ses->pool = places_find(r->shared->places, r->setup, client_setup_login(c), client_database(c),
+                            client_user(c), loop_now(r->loop));
     ses->place = pool_owner(ses->pool);
     ses->stats = figures_row(ses->place->figures, (unsigned)r->worker);
     if (!control_login(r->shared->control, ses->pool, &err) || !place_admit(ses->place, &err)) {

@@ -93,7 +93,7 @@ static bool same_hosts(const struct terms *a, const struct terms *b)
 static bool same_tls(const struct terms *a, const struct terms *b)
 {
     static const enum setting_id ids[] = {
-        SETTING_server_tls_protocols, SETTING_server_tls_ciphers, SETTING_server_tls13_ciphers,
+        SETTING_server_tls_protocols, SETTING_server_tls_ciphers,  SETTING_server_tls13_ciphers,
         SETTING_server_tls_cert_file, SETTING_server_tls_key_file,
     };
     const struct config *x = setup_config(a->setup), *y = setup_config(b->setup);

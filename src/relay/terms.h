@@ -48,7 +48,7 @@ struct terms {
     atomic_uint refs;
     struct setup *setup; /* counted */
     const struct config_database *db;
-    char *database, *user; /* at the server */
+    char *database, *user;       /* at the server */
     const struct secret *secret; /* counted; NULL: none is known */
     enum pool_mode mode;
     bool follows_statements; /* names of prepared statements are the client's own business */

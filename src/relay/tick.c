@@ -142,7 +142,8 @@ static bool has_short_deadlines(const struct relay *r, uint64_t now)
     const struct lent *l;
     if (r->n_waiting || (r->dial_at_us && r->dial_at_us < now + TICK_LONG_US))
         return true;
-    TAILQ_FOREACH(l, &r->servers, link) {
+    TAILQ_FOREACH(l, &r->servers, link)
+    {
         if (l->dialing || l->leaving || l->cancel == CANCEL_SENT)
             return true;
     }
@@ -190,7 +191,8 @@ static void sweep_pools(struct relay *r, uint64_t now)
 static void sweep_sessions(struct relay *r, uint64_t now, bool all)
 {
     struct session *ses, *next;
-    TAILQ_FOREACH_SAFE(ses, &r->sessions, link, next) {
+    TAILQ_FOREACH_SAFE(ses, &r->sessions, link, next)
+    {
         if (ses->wait_since_us)
             sweep_waiting(ses, now);
         else if (ses->lent)
@@ -214,7 +216,7 @@ static void tick(void *arg)
     if (all || r->n_waiting)
         sweep_sessions(r, now, all);
     TAILQ_FOREACH_SAFE(l, &r->servers, link, next)
-        sweep_server(l, now);
+    sweep_server(l, now);
     sweep_pools(r, now);
     if (!TAILQ_EMPTY(&r->sessions) || !TAILQ_EMPTY(&r->servers))
         timer_set(&r->tick, now + (has_short_deadlines(r, now) ? TICK_SHORT_US : TICK_LONG_US));

@@ -111,8 +111,8 @@ static const struct stream_ops server_stream_ops = {
 
 /* ---- birth and death ------------------------------------------------------------------- */
 
-struct server *server_new(struct loop *loop, uint64_t id, const struct server_ops *ops,
-                          void *owner, const struct server_login *login)
+struct server *server_new(struct loop *loop, uint64_t id, const struct server_ops *ops, void *owner,
+                          const struct server_login *login)
 {
     struct server *s = xcalloc(1, sizeof *s);
     s->id = id;

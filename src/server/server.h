@@ -56,8 +56,8 @@ enum server_phase {
 /* How a connection ended. The text is in the server's own words where it gave any. */
 struct server_end {
     enum server_phase phase;
-    bool said_goodbye;     /* a FATAL message came first: error holds it */
-    bool while_busy;       /* answers were owed */
+    bool said_goodbye; /* a FATAL message came first: error holds it */
+    bool while_busy;   /* answers were owed */
     struct error error;
 };
 
@@ -99,26 +99,26 @@ struct server_ops {
 struct server_login {
     const char *user;
     const char *database;
-    const char *application_name;    /* or NULL */
-    const char *options;             /* or NULL */
-    const struct secret *secret;     /* or NULL: none is known */
+    const char *application_name; /* or NULL */
+    const char *options;          /* or NULL */
+    const struct secret *secret;  /* or NULL: none is known */
     struct keycache *keycache;
-    struct tls_context *tls;         /* NULL: plain */
-    const char *host;                /* name for SNI and verification, and in messages */
+    struct tls_context *tls; /* NULL: plain */
+    const char *host;        /* name for SNI and verification, and in messages */
     bool tls_required;
-    bool tls_direct;                 /* start with the handshake, ALPN postgresql */
-    bool allow_cleartext;            /* the password may be sent as is (inside TLS only) */
-    int channel_binding;             /* enum channel_binding_policy */
-    int max_iterations;              /* of SCRAM; more is refused */
-    unsigned max_prepared;           /* statements kept, 0: none */
-    uint64_t connect_timeout_us;     /* network and TLS */
+    bool tls_direct;             /* start with the handshake, ALPN postgresql */
+    bool allow_cleartext;        /* the password may be sent as is (inside TLS only) */
+    int channel_binding;         /* enum channel_binding_policy */
+    int max_iterations;          /* of SCRAM; more is refused */
+    unsigned max_prepared;       /* statements kept, 0: none */
+    uint64_t connect_timeout_us; /* network and TLS */
     uint64_t auth_timeout_us;
     uint64_t wake_timeout_us;
 };
 
 /* `id` is unique in the process. The server starts with one reference: the caller's. */
-struct server *server_new(struct loop *loop, uint64_t id, const struct server_ops *ops,
-                          void *owner, const struct server_login *login);
+struct server *server_new(struct loop *loop, uint64_t id, const struct server_ops *ops, void *owner,
+                          const struct server_login *login);
 /* Starts to connect; the answer is on_ready or on_end, never before this returns. */
 void server_connect(struct server *s, struct addr_list *addresses,
                     const struct dialer_options *options);

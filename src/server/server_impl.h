@@ -49,8 +49,8 @@ struct server {
 
     /* Reading answers. */
     struct expect_queue expects;
-    struct buf held;      /* the beginning of a message that must be whole */
-    uint32_t body_left;   /* of the message being streamed */
+    struct buf held;    /* the beginning of a message that must be whole */
+    uint32_t body_left; /* of the message being streamed */
     bool body_forward;
     struct error last_words; /* of a FATAL that came */
 };

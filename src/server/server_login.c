@@ -52,7 +52,7 @@ struct server_login_run {
     enum login_step step;
     bool scram_begun;
     struct scram_client scram;
-    struct buf held; /* a message that has not come whole */
+    struct buf held;   /* a message that has not come whole */
     struct error said; /* the server's own error */
 };
 
@@ -300,8 +300,7 @@ static void continue_sasl(struct server *s, struct span data)
     struct server_login_run *run = s->login;
     struct error err;
     struct scram_keys keys;
-    if (run->step != LOGIN_SASL ||
-        scram_client_challenge(&run->scram, data, &err) != SCRAM_OK) {
+    if (run->step != LOGIN_SASL || scram_client_challenge(&run->scram, data, &err) != SCRAM_OK) {
         if (run->step != LOGIN_SASL)
             error_set(&err, SQLSTATE_CONNECTION_FAILURE, "unexpected SASL message");
         server_fail(s, &err);

@@ -59,13 +59,15 @@ static void inject_due(struct walk *w)
     }
 }
 
-static void violation(struct server *s, uint8_t type)
+/* What came before is forwarded first: it may end a message that is half sent. */
+static void violation(struct walk *w, uint8_t type)
 {
     const struct message_row *row = message_backend(type);
     struct error err;
+    run_flush(w);
     error_set(&err, SQLSTATE_CONNECTION_FAILURE, "server sent an unexpected %s message",
               row ? row->name : "unknown");
-    server_fail(s, &err);
+    server_fail(w->s, &err);
 }
 
 static bool take_parameter(struct walk *w, const struct frame *f)
@@ -149,12 +151,7 @@ static bool take_ready(struct walk *w, const struct frame *f)
     if (r.verdict == EXPECT_VIOLATION)
         return false;
     s->status = status;
-    if (r.entry.owner == EXPECT_CLIENT) {
-        /* The common case: the message joins the run that is being forwarded. */
-        bool forward = s->ops->on_ready_for_query(s, &r.entry);
-        step(w, f->total, forward);
-        return true;
-    }
+    /* What is said on its account comes behind the answers that are in the run. */
     run_flush(w);
     step(w, f->total, s->ops->on_ready_for_query(s, &r.entry));
     return true;
@@ -253,14 +250,14 @@ static size_t walk_messages(struct server *s, struct span in)
             break;
         const struct message_row *row = got == FRAME_OK ? message_backend(f.type) : NULL;
         if (!row) {
-            violation(s, w.at[0]);
+            violation(&w, w.at[0]);
             break;
         }
         bool must_be_whole = row->take == MESSAGE_WHOLE && f.total <= SERVER_WHOLE_MAX;
         if (must_be_whole && !f.whole)
             break;
         if (!take_message(&w, &f, f.total < rest.n ? f.total : rest.n)) {
-            violation(s, f.type);
+            violation(&w, f.type);
             break;
         }
         if (expect_inject_is_due(&s->expects))

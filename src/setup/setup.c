@@ -42,7 +42,7 @@ struct setup {
     const struct secret *url_secret;
     struct database_secret *database_secrets;
     struct tls_context *client_tls;
-    char *client_certificate;
+    char *client_certificate, *client_key; /* made by us; the key is secret */
     struct server_tls *server_tls;
 };
 
@@ -148,7 +148,7 @@ static void load_database_secrets(struct setup *s, struct config_sink *sink)
 static const char *given(const char *text)
 {
     return text && text[0] && strcmp(text, "default") != 0 && strcmp(text, "auto") != 0 ? text
-                                                                                         : NULL;
+                                                                                        : NULL;
 }
 
 /* PgBouncer's words: "secure" and "all", or a list whose lowest member counts. */
@@ -176,12 +176,32 @@ static struct tls_trust *client_trust(struct setup *s, struct config_sink *sink)
     return trust;
 }
 
-static void load_client_tls(struct setup *s, struct config_sink *sink)
+/* False if there is none, which has been reported. */
+static bool make_certificate(struct setup *s, const struct setup *before, struct config_sink *sink)
+{
+    const char *state_dir = s->config->state_dir[0] ? s->config->state_dir : NULL;
+    struct tls_selfsigned made = {0};
+    struct error err;
+    bool kept;
+    if (before && before->client_certificate) {
+        s->client_certificate = xstrdup(before->client_certificate);
+        s->client_key = xstrdup(before->client_key);
+        return true;
+    }
+    if (!tls_selfsigned_make(&made, state_dir, NULL, 0, &kept, &err))
+        return config_report(sink, CONFIG_ERROR, "client_tls_auto", "%s", err.text);
+    if (state_dir && !kept)
+        config_report(sink, CONFIG_WARNING, "state_dir", "%s", err.text);
+    s->client_certificate = xstrdup(made.cert_pem);
+    s->client_key = xstrdup(made.key_pem);
+    tls_selfsigned_fini(&made);
+    return true;
+}
+
+static void load_client_tls(struct setup *s, const struct setup *before, struct config_sink *sink)
 {
     const struct config *cfg = s->config;
     struct error err;
-    struct tls_selfsigned made = {0};
-    bool kept;
     if (cfg->client_tls_sslmode == SSLMODE_DISABLE)
         return;
     struct tls_server_options o = {
@@ -193,16 +213,10 @@ static void load_client_tls(struct setup *s, struct config_sink *sink)
                   .key_file = given(cfg->client_tls_key_file)},
     };
     if (!o.terms.cert_file && cfg->client_tls_auto) {
-        const char *state_dir = cfg->state_dir[0] ? cfg->state_dir : NULL;
-        if (!tls_selfsigned_make(&made, state_dir, NULL, 0, &kept, &err)) {
-            config_report(sink, CONFIG_ERROR, "client_tls_auto", "%s", err.text);
+        if (!make_certificate(s, before, sink))
             return;
-        }
-        if (state_dir && !kept)
-            config_report(sink, CONFIG_WARNING, "state_dir", "%s", err.text);
-        o.terms.cert_pem = made.cert_pem;
-        o.terms.key_pem = made.key_pem;
-        s->client_certificate = xstrdup(made.cert_pem);
+        o.terms.cert_pem = s->client_certificate;
+        o.terms.key_pem = s->client_key;
     }
     struct tls_trust *trust = client_trust(s, sink);
     o.trust = trust;
@@ -214,7 +228,6 @@ static void load_client_tls(struct setup *s, struct config_sink *sink)
     if (!s->client_tls)
         config_report(sink, CONFIG_ERROR, "client_tls_sslmode", "TLS setup failed: %s", err.text);
     tls_trust_unref(&trust);
-    tls_selfsigned_fini(&made);
 }
 
 /* ---- TLS for servers ------------------------------------------------------------------- */
@@ -235,7 +248,8 @@ static enum tls_verify verify_of(const struct config *cfg, enum sslmode mode, co
     if (mode == SSLMODE_VERIFY_FULL)
         return TLS_VERIFY_FULL;
     /* As libpq: with a root certificate given, `require` verifies it as verify-ca does. */
-    if (mode == SSLMODE_VERIFY_CA || (mode == SSLMODE_REQUIRE && ca[0] && cfg->profile == CONFIG_URL))
+    if (mode == SSLMODE_VERIFY_CA ||
+        (mode == SSLMODE_REQUIRE && ca[0] && cfg->profile == CONFIG_URL))
         return TLS_VERIFY_CA;
     return TLS_VERIFY_NONE;
 }
@@ -307,18 +321,18 @@ struct tls_context *setup_server_tls(const struct setup *s, const struct config_
 
 /* ---- life ------------------------------------------------------------------------------ */
 
-struct setup *setup_build(struct config *cfg, struct config_sink *sink)
+struct setup *setup_build(struct config *cfg, const struct setup *before, struct config_sink *sink)
 {
     struct setup *s = xcalloc(1, sizeof *s);
-    unsigned before = sink->n_errors;
+    unsigned errors = sink->n_errors;
     atomic_init(&s->refs, 1);
     s->config = cfg;
     load_users(s, sink);
     load_url_secret(s, sink);
     load_database_secrets(s, sink);
-    load_client_tls(s, sink);
+    load_client_tls(s, before, sink);
     load_server_tls(s, sink);
-    if (sink->n_errors > before)
+    if (sink->n_errors > errors)
         setup_unref(&s);
     return s;
 }
@@ -346,6 +360,7 @@ static void setup_free(struct setup *s)
     }
     tls_context_unref(&s->client_tls);
     free(s->client_certificate);
+    secret_free(&s->client_key);
     secret_unref(&s->url_secret);
     userlist_free(&s->users);
     config_free(&s->config);

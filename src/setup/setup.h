@@ -13,8 +13,9 @@
 struct setup;
 struct tls_context;
 
-/* Takes cfg, also on failure. Reports every finding to the sink; NULL if any was an error. */
-struct setup *setup_build(struct config *cfg, struct config_sink *sink);
+/* Takes cfg, also on failure. Reports every finding to the sink; NULL if any was an error. A
+ * certificate that was made for `before` (NULL at start) is kept: clients may have noted it. */
+struct setup *setup_build(struct config *cfg, const struct setup *before, struct config_sink *sink);
 struct setup *setup_ref(struct setup *s);
 /* Clears the caller's pointer; NULL inside is fine. */
 void setup_unref(struct setup **s);
@@ -34,10 +35,10 @@ void setup_each_user(const struct setup *s, void (*fn)(const char *user, void *a
 /* What a client's name and database amount to. Borrowed as long as the setup. */
 struct setup_login {
     bool is_console;
-    bool may_read;                      /* console: SHOW */
-    bool may_admin;                     /* console: every command */
-    const struct config_database *db;   /* NULL: there is no such database */
-    const struct config_user *user;     /* line of [users], or NULL */
+    bool may_read;                    /* console: SHOW */
+    bool may_admin;                   /* console: every command */
+    const struct config_database *db; /* NULL: there is no such database */
+    const struct config_user *user;   /* line of [users], or NULL */
     const struct config_user *pool_user_line;
     const struct secret *secret;        /* what the client must know; NULL: no such user */
     const struct secret *server_secret; /* what we show to the server; NULL: none is known */

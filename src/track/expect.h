@@ -123,9 +123,9 @@ static inline bool expect_passes(struct expect_queue *q, uint8_t backend_type)
     if (front->owner != EXPECT_CLIENT)
         return false;
     bool row = backend_type == BE_DATA_ROW;
-    bool passes = front->kind == EXPECT_QUERY
-                      ? row || backend_type == BE_ROW_DESCRIPTION || backend_type == BE_COMMAND_COMPLETE
-                      : row && front->kind == EXPECT_EXECUTE;
+    bool passes = front->kind == EXPECT_QUERY ? row || backend_type == BE_ROW_DESCRIPTION ||
+                                                    backend_type == BE_COMMAND_COMPLETE
+                                              : row && front->kind == EXPECT_EXECUTE;
     q->begun |= passes;
     return passes;
 }

@@ -62,6 +62,11 @@ void process_answer(struct process_reload *request, bool ok, const struct error 
     mailbox_post(relay_mailbox(request->home), &request->message);
 }
 
+void process_drop(struct process_reload *request)
+{
+    deliver_answer(&request->message, NULL);
+}
+
 static void deliver_question(struct message *m, void *receiver)
 {
     struct process_reload *q = container_of(m, struct process_reload, message);

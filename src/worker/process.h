@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* process.h - what concerns the program as a whole is asked of the main thread: a reload.
  *
- * Questions come from the console, in a worker's thread; answers go back to that worker and find the
- * client by its id. (How the program is asked to stop: relay/control.h.) */
+ * Questions come from the console, in a worker's thread; answers go back to that worker and find
+ * the client by its id. (How the program is asked to stop: relay/control.h.) */
 #ifndef WORKER_PROCESS_H
 #define WORKER_PROCESS_H
 
@@ -31,9 +31,14 @@ void process_free(struct process **p);
 /* Takes the request. *err is copied; it is looked at if `ok` is false. */
 void process_answer(struct process_reload *request, bool ok, const struct error *err);
 
+/* Takes the request, which will not be answered: the program ends. No other thread runs any more.
+ */
+void process_drop(struct process_reload *request);
+
 /* Asks for a reload from the thread of `home`; done is called there, once, never before this
- * returns. c is the client of that id, or NULL if it has left or the program ends. done owns arg. If
- * `ok` is false nothing has changed, *err says why in one sentence, and the log has all of it. */
+ * returns. c is the client of that id, or NULL if it has left or the program ends. done owns arg.
+ * If `ok` is false nothing has changed, *err says why in one sentence, and the log has all of it.
+ */
 void process_reload(struct relay *home, uint64_t client_id,
                     void (*done)(struct client *c, bool ok, const struct error *err, void *arg),
                     void *arg);

@@ -194,6 +194,7 @@ struct snapshot *snapshot_take(struct relay_shared *shared, uint64_t now_us)
     control_enter(shared->control);
     s->draining = control_is_ending(shared->control);
     control_leave(shared->control);
+    s->draining |= atomic_load_explicit(&shared->is_stopping, memory_order_relaxed);
     registry_each(shared->registry, add_pool, &run);
     places_each_target(shared->places, add_target, &run);
     return s;

@@ -124,8 +124,8 @@ def test_reset_goes_back_to_the_client_s_own_start(single, text):
     mine = {"datestyle": "SQL, DMY", "options": "-c search_path=pg_catalog"}
     with single.login(**mine) as first, single.login() as second:
         before = second.query(SESSION)
-        first.query("SET datestyle = 'German'")
-        first.query(text)
+        told(first, "SET datestyle = 'German'")
+        told(first, text)
         assert second.query(SESSION) == before
         assert first.query(SESSION) == [["SQL, DMY", "GMT", "UTF8", "pg_catalog", ""]]
         assert first.parameters["DateStyle"] == "SQL, DMY"

@@ -15,6 +15,7 @@ import pytest
 
 from support.neonfront import BASE_WITHOUT_PLUS, NeonFront
 from support.waiting import wait_until
+from support.wire import query
 
 # What the application never gets to see: the form in which the proxy says everything.
 PROXY_STATE = "XX000"
@@ -257,6 +258,31 @@ def test_x01_a_target_that_was_never_seen_is_woken_by_one_login(front, start_bef
     assert ask_at_once(clients) == [1] * CLIENTS
     close_all(clients)
     assert logins_while_asleep(front) == 1
+
+
+def n_waiting(pooler):
+    with closing(pooler.connect(dbname="pgballast")) as console, console.cursor() as cursor:
+        cursor.execute("SHOW POOLS")
+        names = [column.name for column in cursor.description]
+        pools = [dict(zip(names, row)) for row in cursor.fetchall()]
+    return sum(int(pool["cl_waiting"]) for pool in pools)
+
+
+def test_x01_clients_are_served_in_the_order_in_which_they_came(front, postgres, start_before):
+    """One worker and one server, so that there is an order to see."""
+    postgres.sql("DROP SEQUENCE IF EXISTS places; CREATE SEQUENCE places", database="app")
+    postgres.sql("GRANT ALL ON SEQUENCE places TO app", database="app")
+    pooler = start_before(front, WORKERS=1, DEFAULT_POOL_SIZE=1)
+    clients = [pooler.login() for _ in range(8)]
+    suspend(front)
+    front.set(wake_ms=3000)
+    for place, client in enumerate(clients, 1):
+        client.send(query("SELECT nextval('places')"))
+        wait_until(lambda: n_waiting(pooler) == place, "it waits")
+    assert front.counters()["state"] == "starting"
+    assert [client.rows() for client in clients] == [[[str(n)]] for n in range(1, 9)]
+    for client in clients:
+        client.close()
 
 
 # X02: suspend

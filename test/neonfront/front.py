@@ -106,10 +106,8 @@ class Front:
             why = "cut"
         finally:
             del self.connections[connection.id]
-            self.events.add(
-                *("end", connection.id),
-                why=why, bytes_in=link.bytes_in, bytes_out=link.bytes_out,
-            )  # fmt: skip
+            moved = {"bytes_in": link.bytes_in, "bytes_out": link.bytes_out}
+            self.events.add("end", connection.id, why=why, **moved)
 
     async def _live(self, connection):
         """From accept to the end; why it ended."""

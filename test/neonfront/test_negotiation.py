@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """B01 to B05 and B07: up to the StartupMessage."""
 
+import random
 import socket
 import ssl
 import struct
@@ -27,6 +28,15 @@ def direct(front, alpn=None, context=None, session=None):
     raw.socket = context.wrap_socket(raw.socket, server_hostname=front.name(), session=session)
     raw.certificate = raw.socket.getpeercert(binary_form=True)
     return raw
+
+
+def client_hello(front):
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = any_server()
+    context.set_alpn_protocols(["postgresql"])
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(incoming, outgoing, server_hostname=front.name()).do_handshake()
+    return outgoing.read()
 
 
 def test_b01_ssl_is_granted_and_gss_is_not(front):
@@ -83,14 +93,9 @@ def test_b01_the_client_hello_may_be_glued_to_the_request(front):
 
 
 def test_b01_a_hello_in_single_bytes_is_a_hello(front):
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = any_server().wrap_bio(incoming, outgoing, server_hostname=front.name())
-    with pytest.raises(ssl.SSLWantReadError):
-        tls.do_handshake()
     with Wire(front.host, front.port) as client:
-        client.send_in_pieces(outgoing.read())
-        incoming.write(client.socket.recv(5))
-        assert incoming.read()[0] == 22
+        client.send_in_pieces(client_hello(front))
+        assert client.socket.recv(1) == bytes([22])  # a handshake record, not an alert
 
 
 def test_b02_plain_startup_is_e01(front):
@@ -205,3 +210,22 @@ def test_b07_a_password_message_above_512_bytes_ends_it(front):
         assert client.read().letter == b"R"
         client.send(wire.message(b"p", b"x" * 513))
         assert client.is_closed_by_peer()
+
+
+def test_damaged_hellos_and_startup_packets_end_one_connection_and_nothing_else(front):
+    """What the stand-in does not survive it would report as a traceback, which stop() looks for."""
+    chance = random.Random(20)
+    good = [client_hello(front), wire.startup({"user": "app", "database": "app"})]
+    for number in range(300):
+        damaged = bytearray(good[number % 2])
+        for _ in range(chance.randrange(1, 6)):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        del damaged[chance.randrange(1, len(damaged) + 1) :]
+        with Wire(front.host, front.port) as client:
+            client.send(bytes(damaged))
+            client.socket.shutdown(socket.SHUT_WR)
+            while client.socket.recv(65536):
+                pass
+    front.wait_for(connections=0)
+    with front.login() as client:
+        assert client.query("SELECT 1") == [["1"]]

@@ -123,11 +123,16 @@ static void say(struct actor *a, struct buf *b)
 static void greet(struct actor *a)
 {
     static const char *const reports[][2] = {
-        {"application_name", ""},       {"client_encoding", "UTF8"},
-        {"DateStyle", "ISO, MDY"},      {"integer_datetimes", "on"},
-        {"IntervalStyle", "postgres"},  {"is_superuser", "off"},
-        {"server_encoding", "UTF8"},    {"server_version", "15.0"},
-        {"standard_conforming_strings", "on"}, {"TimeZone", "UTC"},
+        {"application_name", ""},
+        {"client_encoding", "UTF8"},
+        {"DateStyle", "ISO, MDY"},
+        {"integer_datetimes", "on"},
+        {"IntervalStyle", "postgres"},
+        {"is_superuser", "off"},
+        {"server_encoding", "UTF8"},
+        {"server_version", "15.0"},
+        {"standard_conforming_strings", "on"},
+        {"TimeZone", "UTC"},
     };
     struct buf b = {0};
     backend_build_authentication_ok(&b);

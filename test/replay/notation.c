@@ -21,21 +21,37 @@
  *   v Int16 and that many values              N Int16 and that many columns
  *   G format of a COPY without columns        E fields of a report */
 static const char *const frontend_fields[256] = {
-    [FE_BIND] = "ssV",      [FE_CLOSE] = "cs",     [FE_COPY_DATA] = "r", [FE_COPY_DONE] = "",
-    [FE_COPY_FAIL] = "s",   [FE_DESCRIBE] = "cs",  [FE_EXECUTE] = "s4",  [FE_FLUSH] = "",
-    [FE_FUNCTION_CALL] = "4r", [FE_PARSE] = "ssO", [FE_PASSWORD] = "r",  [FE_QUERY] = "s",
-    [FE_SYNC] = "",         [FE_TERMINATE] = "",
+    [FE_BIND] = "ssV",   [FE_CLOSE] = "cs",    [FE_COPY_DATA] = "r",
+    [FE_COPY_DONE] = "", [FE_COPY_FAIL] = "s", [FE_DESCRIBE] = "cs",
+    [FE_EXECUTE] = "s4", [FE_FLUSH] = "",      [FE_FUNCTION_CALL] = "4r",
+    [FE_PARSE] = "ssO",  [FE_PASSWORD] = "r",  [FE_QUERY] = "s",
+    [FE_SYNC] = "",      [FE_TERMINATE] = "",
 };
 
 static const char *const backend_fields[256] = {
-    [BE_BACKEND_KEY_DATA] = "4r", [BE_BIND_COMPLETE] = "",  [BE_CLOSE_COMPLETE] = "",
-    [BE_COMMAND_COMPLETE] = "s",  [BE_COPY_BOTH] = "G",     [BE_COPY_DATA] = "r",
-    [BE_COPY_DONE] = "",          [BE_COPY_IN] = "G",       [BE_COPY_OUT] = "G",
-    [BE_DATA_ROW] = "v",          [BE_EMPTY_QUERY] = "",    [BE_ERROR] = "E",
-    [BE_FUNCTION_RESULT] = "r",   [BE_NEGOTIATE_VERSION] = "r", [BE_NO_DATA] = "",
-    [BE_NOTICE] = "E",            [BE_NOTIFICATION] = "4ss", [BE_PARAMETER_DESCRIPTION] = "O",
-    [BE_PARAMETER_STATUS] = "ss", [BE_PARSE_COMPLETE] = "", [BE_PORTAL_SUSPENDED] = "",
-    [BE_READY_FOR_QUERY] = "c",   [BE_ROW_DESCRIPTION] = "N",
+    [BE_BACKEND_KEY_DATA] = "4r",
+    [BE_BIND_COMPLETE] = "",
+    [BE_CLOSE_COMPLETE] = "",
+    [BE_COMMAND_COMPLETE] = "s",
+    [BE_COPY_BOTH] = "G",
+    [BE_COPY_DATA] = "r",
+    [BE_COPY_DONE] = "",
+    [BE_COPY_IN] = "G",
+    [BE_COPY_OUT] = "G",
+    [BE_DATA_ROW] = "v",
+    [BE_EMPTY_QUERY] = "",
+    [BE_ERROR] = "E",
+    [BE_FUNCTION_RESULT] = "r",
+    [BE_NEGOTIATE_VERSION] = "r",
+    [BE_NO_DATA] = "",
+    [BE_NOTICE] = "E",
+    [BE_NOTIFICATION] = "4ss",
+    [BE_PARAMETER_DESCRIPTION] = "O",
+    [BE_PARAMETER_STATUS] = "ss",
+    [BE_PARSE_COMPLETE] = "",
+    [BE_PORTAL_SUSPENDED] = "",
+    [BE_READY_FOR_QUERY] = "c",
+    [BE_ROW_DESCRIPTION] = "N",
 };
 
 static const struct authentication_row {
@@ -212,8 +228,7 @@ static bool build_untyped(struct buf *out, const struct word *w, size_t n)
     size_t n_pairs = 0;
     if (word_is(w, "StartupMessage")) {
         for (size_t i = 1; i + 1 < n && n_pairs < STARTUP_PAIRS; i += 2)
-            pairs[n_pairs++] =
-                (struct startup_pair){word_span(&w[i]), word_span(&w[i + 1])};
+            pairs[n_pairs++] = (struct startup_pair){word_span(&w[i]), word_span(&w[i + 1])};
         startup_build(out, pairs, n_pairs);
     } else if (word_is(w, "SSLRequest")) {
         startup_build_ssl_request(out);

@@ -152,10 +152,14 @@ static const char *client_state_name(enum client_state s)
 static const char *server_state_name(enum server_state s)
 {
     static const char *const names[] = {
-        [SERVER_NEW] = "new",             [SERVER_CONNECTING] = "connecting",
-        [SERVER_TLS] = "tls",             [SERVER_LOGIN] = "login",
-        [SERVER_IDLE] = "idle",           [SERVER_LINKED] = "linked",
-        [SERVER_RESETTING] = "resetting", [SERVER_MOVING] = "moving",
+        [SERVER_NEW] = "new",
+        [SERVER_CONNECTING] = "connecting",
+        [SERVER_TLS] = "tls",
+        [SERVER_LOGIN] = "login",
+        [SERVER_IDLE] = "idle",
+        [SERVER_LINKED] = "linked",
+        [SERVER_RESETTING] = "resetting",
+        [SERVER_MOVING] = "moving",
         [SERVER_CLOSING] = "closing",
     };
     return names[s];

@@ -75,12 +75,11 @@ static void mismatch(struct play *p, const struct item *want, const char *got, s
 }
 
 /* Names of actors stand for their keys. */
-static void name_key(struct play *p, const struct words *got, const struct item *want,
-                     struct word *key)
+static void name_key(struct play *p, const struct item *want, struct word *key)
 {
     struct actor *of;
-    if (want->n == 2 && word_is(want->w, "CancelRequest") && !want->w[1].is_quoted &&
-        got->n == 2 && (of = cast_find(&p->cast, want->w[1].text)) != NULL)
+    if (word_is(want->w, "CancelRequest") && !want->w[1].is_quoted &&
+        (of = cast_find(&p->cast, want->w[1].text)) != NULL)
         *key = (struct word){.text = (char *)of->key, .n = ACTOR_KEY, .is_quoted = true};
 }
 
@@ -97,7 +96,7 @@ static bool hears(struct play *p, const struct item *want, struct span text)
     if (w.n == 2) {
         with_key[0] = w.w[0];
         with_key[1] = w.w[1];
-        name_key(p, &got, want, &with_key[1]);
+        name_key(p, want, &with_key[1]);
         w.w = with_key;
     }
     bool same = notation_matches(&p->bindings, w.w, w.n, got.each, got.n);

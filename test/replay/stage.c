@@ -133,8 +133,9 @@ bool stage_start(struct stage *s, struct error *err)
     if (!auth_init(err) || !build_setup(s, err))
         return false;
     int wanted = setup_config(s->setup)->workers;
-    unsigned workers = wanted < 1 ? 1 : wanted > STAGE_WORKERS_MAX ? STAGE_WORKERS_MAX
-                                                                   : (unsigned)wanted;
+    unsigned workers = wanted < 1                   ? 1
+                       : wanted > STAGE_WORKERS_MAX ? STAGE_WORKERS_MAX
+                                                    : (unsigned)wanted;
     start_shared(s, workers);
     for (unsigned i = 0; i < workers; i++) {
         s->loops[i] = loop_new();

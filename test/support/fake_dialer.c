@@ -57,10 +57,9 @@ struct dialer *dialer_start(struct loop *l, struct addr_list *addresses,
     struct dialer *d = xcalloc(1, sizeof *d);
     *d = (struct dialer){.loop = l, .what = dial_what, .cb = cb, .owner = owner};
     d->to = addresses->each[0];
-    d->deadline_us =
-        d->what != FAKE_DIAL_HANG ? fake_now()
-        : options->timeout_us     ? fake_now() + options->timeout_us
-                                  : UINT64_MAX;
+    d->deadline_us = d->what != FAKE_DIAL_HANG ? fake_now()
+                     : options->timeout_us     ? fake_now() + options->timeout_us
+                                               : UINT64_MAX;
     n_dials++;
     TAILQ_INSERT_TAIL(&dialers, d, link);
     return d;
@@ -158,7 +157,10 @@ void resolver_ask(struct resolver *r, const char *name, uint16_t port, struct ma
 {
     struct answer *a = xcalloc(1, sizeof *a);
     (void)r;
-    *a = (struct answer){
-        .message.deliver = deliver_answer, .fn = fn, .tag = tag, .port = port, .name = xstrdup(name)};
+    *a = (struct answer){.message.deliver = deliver_answer,
+                         .fn = fn,
+                         .tag = tag,
+                         .port = port,
+                         .name = xstrdup(name)};
     mailbox_post(reply_to, &a->message);
 }

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* program.h - all that runs: made by program_start, taken apart in reverse by program_stop. */
+#ifndef MAIN_PROGRAM_H
+#define MAIN_PROGRAM_H
+
+#include "main/logging.h"
+#include "main/shutdown.h"
+#include "net/listener.h"
+#include "relay/relay.h"
+#include "setup/setup.h"
+
+struct http;
+struct options;
+struct reload;
+struct workers;
+
+struct program {
+    const struct options *options;
+    const struct config *started; /* as at the start: what a reload cannot change is still so */
+    struct setup *setup;          /* the main thread's; counted */
+    struct loop *loop;
+    struct listeners *listeners;
+    struct http *http; /* NULL: none is configured */
+    struct workers *workers;
+    struct relay_shared shared;
+    struct shutdown shutdown;
+    struct reload *reload;
+    struct stats_line stats_line;
+};
+
+/* Reads and builds everything that `o` names. Findings go to the log; NULL and the first error in
+ * *err (may be NULL) if there is one. `before` as for setup_build. */
+struct setup *program_load(const struct options *o, const struct setup *before, struct error *err);
+
+/* p->options, p->started and p->setup are set. False: the log says why; program_stop must follow
+ * all the same. */
+bool program_start(struct program *p);
+void program_stop(struct program *p);
+
+#endif

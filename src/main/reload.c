@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* reload.c - another configuration takes the place of the one in force, or nothing changes. */
+#include "main/reload.h"
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "main/listen.h"
+#include "main/program.h"
+#include "main/systemd.h"
+#include "net/resolver.h"
+#include "relay/refit.h"
+#include "worker/visit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* As many as may ask while one runs; the console's users are few. */
+#define REQUESTS_MAX 32
+
+struct requests {
+    struct process_reload *each[REQUESTS_MAX];
+    size_t n;
+};
+
+struct reload {
+    struct program *program;
+    struct mailbox mailbox; /* where rounds through the workers end */
+    struct setup *setup;    /* the new one; NULL: none runs */
+    bool again;             /* somebody has asked meanwhile */
+    struct requests now, later;
+};
+
+/* ---- answers --------------------------------------------------------------------------- */
+
+static void take_request(struct requests *q, struct process_reload *request)
+{
+    struct error err;
+    if (!request)
+        return;
+    if (q->n < REQUESTS_MAX) {
+        q->each[q->n++] = request;
+        return;
+    }
+    error_set(&err, SQLSTATE_TOO_MANY_CONNECTIONS, "too many reloads are waiting");
+    process_answer(request, false, &err);
+}
+
+static void answer(struct requests *q, bool ok, const struct error *err)
+{
+    for (size_t i = 0; i < q->n; i++)
+        process_answer(q->each[i], ok, err);
+    q->n = 0;
+}
+
+static void drop(struct requests *q)
+{
+    for (size_t i = 0; i < q->n; i++)
+        process_drop(q->each[i]);
+    q->n = 0;
+}
+
+/* ---- settings that wait for a restart -------------------------------------------------- */
+
+static void name_restart_only(const struct config *started, const struct config *cfg)
+{
+    char names[1024];
+    size_t n = 0;
+    names[0] = '\0';
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        const struct setting *s = setting_at((enum setting_id)i);
+        if ((s->flags & SETTING_RELOAD) || setting_equal(s, started, cfg) || n >= sizeof names)
+            continue;
+        n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n ? ", " : "", s->name);
+    }
+    if (n)
+        log_warning("changed, but only a restart makes it count: %s", names);
+}
+
+/* ---- rounds ---------------------------------------------------------------------------- */
+
+struct round {
+    struct message message;
+    struct reload *reload;
+    struct setup *setup; /* counted */
+    void (*next)(struct reload *r);
+};
+
+static void deliver_round(struct message *m, void *receiver)
+{
+    struct round *round = container_of(m, struct round, message);
+    struct reload *r = receiver;
+    void (*next)(struct reload *) = round->next;
+    setup_unref(&round->setup);
+    free(round);
+    if (r && next)
+        next(r);
+}
+
+/* In the thread of a worker, or of the main thread when the program ends. */
+static void round_is_over(struct client *c, void *arg)
+{
+    struct round *round = arg;
+    (void)c;
+    round->message.deliver = deliver_round;
+    mailbox_post(&round->reload->mailbox, &round->message);
+}
+
+static void go_round(struct reload *r, void (*each)(struct relay *w, void *arg),
+                     void (*next)(struct reload *r))
+{
+    struct round *round = xcalloc(1, sizeof *round);
+    round->reload = r;
+    round->setup = setup_ref(r->setup);
+    round->next = next;
+    visit_workers(r->program->shared.relays[0], 0, each, round_is_over, round);
+}
+
+/* ---- the steps ------------------------------------------------------------------------- */
+
+static void each_serve(struct relay *w, void *arg)
+{
+    (void)arg;
+    refit_serve(w);
+}
+
+static void finish(struct reload *r)
+{
+    setup_unref(&r->setup);
+    systemd_notify("READY=1");
+    log_info("configuration reloaded");
+    answer(&r->now, true, NULL);
+    if (!r->again)
+        return;
+    r->again = false;
+    r->now = r->later;
+    r->later.n = 0;
+    reload_begin(r, NULL);
+}
+
+static void workers_have_swapped(struct reload *r)
+{
+    struct program *p = r->program;
+    refit_pools(&p->shared, r->setup, loop_now(p->loop));
+    go_round(r, each_serve, finish);
+}
+
+static void each_swap(struct relay *w, void *arg)
+{
+    const struct round *round = arg;
+    refit_worker(w, round->setup);
+}
+
+/* What the main thread itself looks at. */
+static void take_own_part(struct reload *r)
+{
+    struct program *p = r->program;
+    const struct config *cfg = setup_config(r->setup);
+    struct tcp_options tcp;
+    name_restart_only(p->started, cfg);
+    listen_tcp_options(cfg, &tcp);
+    listeners_set_tcp(p->listeners, &tcp);
+    resolver_set_max_ttl(p->shared.resolver, cfg->dns_max_ttl_us);
+    stats_line_follow(&p->stats_line, cfg);
+    setup_unref(&p->setup);
+    p->setup = setup_ref(r->setup);
+}
+
+static void refuse(struct reload *r, const struct error *err)
+{
+    log_error("reload failed, nothing has changed: %s", err->text);
+    systemd_notify("READY=1");
+    answer(&r->now, false, err);
+}
+
+void reload_begin(struct reload *r, struct process_reload *request)
+{
+    struct program *p = r->program;
+    struct error err;
+    if (r->setup) {
+        r->again = true;
+        take_request(&r->later, request);
+        return;
+    }
+    take_request(&r->now, request);
+    systemd_notify_reloading();
+    struct setup *setup = program_load(p->options, p->setup, &err);
+    /* The log file is opened anew also where nothing else has changed: it may have been rotated. */
+    if (setup && !logging_apply(setup_config(setup), p->options, &err))
+        setup_unref(&setup);
+    if (!setup) {
+        refuse(r, &err);
+        return;
+    }
+    r->setup = setup;
+    take_own_part(r);
+    go_round(r, each_swap, workers_have_swapped);
+}
+
+/* ---- life ------------------------------------------------------------------------------ */
+
+struct reload *reload_new(struct program *p)
+{
+    struct reload *r = xcalloc(1, sizeof *r);
+    r->program = p;
+    mailbox_init(&r->mailbox, p->loop, r);
+    return r;
+}
+
+void reload_free(struct reload **rp)
+{
+    struct reload *r = *rp;
+    if (!r)
+        return;
+    mailbox_fini(&r->mailbox);
+    drop(&r->now);
+    drop(&r->later);
+    setup_unref(&r->setup);
+    free(r);
+    *rp = NULL;
+}

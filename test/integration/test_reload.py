@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: PostgreSQL
+"""RELOAD and SIGHUP: all or nothing, and nobody is disturbed who need not be."""
+
+import os
+import signal
+
+import psycopg2
+import pytest
+
+from support import wire
+from support.waiting import wait_until
+from support.wire import ServerError
+
+
+def change(pooler, old, new):
+    """Replace a line of the pooler's file."""
+    ini = pooler.command[1]
+    text = ini.read_text()
+    assert old in text
+    ini.write_text(text.replace(old, new))
+
+
+def setting(pooler, name):
+    rows = pooler.console("SHOW CONFIG")
+    return {row["key"]: row["value"] for row in rows}[name]
+
+
+def hang_up(pooler, wanted="configuration reloaded"):
+    before = pooler.log_count(wanted)
+    os.kill(pooler.process.pid, signal.SIGHUP)
+    wait_until(lambda: pooler.log_count(wanted) > before, f'the log says "{wanted}"')
+
+
+def backend_pid(client):
+    return client.query("SELECT pg_backend_pid()")[0][0]
+
+
+def test_a_lower_pool_size_holds_from_the_reload_on(pooler):
+    change(pooler, "default_pool_size = 5", "default_pool_size = 1")
+    hang_up(pooler)
+    with pooler.login() as first, pooler.login() as second:
+        first.query("BEGIN")
+        second.send(wire.query("SELECT 1"))
+        pooler.wait_for_pool(cl_waiting=1, sv_active=1)
+        first.query("COMMIT")
+        assert second.rows() == [["1"]]
+
+
+def test_servers_survive_a_reload_that_does_not_concern_them(pooler):
+    with pooler.login() as client:
+        before = backend_pid(client)
+        change(pooler, "query_wait_timeout = 30", "query_wait_timeout = 20")
+        hang_up(pooler)
+        assert backend_pid(client) == before
+
+
+def test_servers_are_replaced_when_the_database_is_another(pooler):
+    with pooler.login() as client:
+        assert client.query("SELECT current_database()") == [["app"]]
+        change(pooler, "dbname=app", "dbname=second")
+        hang_up(pooler)
+        wait_until(
+            lambda: client.query("SELECT current_database()") == [["second"]],
+            "new servers are connected to the other database",
+        )
+
+
+def test_a_transaction_ends_on_the_server_it_began_on(pooler):
+    with pooler.login() as client:
+        client.query("BEGIN")
+        before = backend_pid(client)
+        change(pooler, "dbname=app", "dbname=second")
+        hang_up(pooler)
+        assert backend_pid(client) == before
+        client.query("COMMIT")
+        wait_until(lambda: backend_pid(client) != before, "the next one is on another")
+
+
+def test_nothing_is_applied_from_a_file_with_errors_and_all_are_named(pooler):
+    change(pooler, "default_pool_size = 5", "default_pool_size = many\nno_such_setting = 1")
+    hang_up(pooler, "reload failed, nothing has changed")
+    assert "default_pool_size" in pooler.log()
+    assert "no_such_setting" in pooler.log()
+    assert setting(pooler, "default_pool_size") == "5"
+
+
+def test_the_console_is_told_that_a_reload_failed_and_goes_on(pooler):
+    change(pooler, "default_pool_size = 5", "default_pool_size = many")
+    with pytest.raises(psycopg2.Error, match="RELOAD failed, see logs for additional details"):
+        pooler.console("RELOAD")
+    change(pooler, "default_pool_size = many", "default_pool_size = 7")
+    pooler.console("RELOAD")
+    assert setting(pooler, "default_pool_size") == "7"
+
+
+def test_clients_of_a_database_that_is_gone_are_told_so(pooler):
+    with pooler.login() as client, pooler.login(database="second") as other:
+        client.query("SELECT 1")
+        lines = pooler.command[1].read_text().splitlines(keepends=True)
+        pooler.command[1].write_text("".join(l for l in lines if not l.startswith("app = ")))
+        hang_up(pooler)
+        assert client.read_error().text == "database removed"
+        assert other.query("SELECT 1") == [["1"]]
+
+
+def test_settings_that_need_a_restart_are_named(pooler):
+    change(pooler, "workers = 2", "workers = 3")
+    hang_up(pooler)
+    assert "only a restart makes it count: workers" in pooler.log()
+
+
+def test_the_log_file_is_opened_anew(postgres, start_pooler, workspace):
+    pooler = start_pooler(postgres, logfile="pooler.file")
+    path = pooler.directory / "pooler.file"
+    assert "process up" in path.read_text()
+    path.rename(path.with_suffix(".old"))
+    hang_up(pooler)
+    wait_until(path.exists, "the log file is there again")
+    assert "configuration reloaded" in path.read_text()
+
+
+def test_the_certificate_made_at_start_outlives_a_reload(postgres, start_pooler):
+    pooler = start_pooler(postgres, client_tls_sslmode="prefer", client_tls_auto=1)
+
+    def certificate():
+        with pooler.wire() as client:
+            client.start_tls()
+            return client.socket.getpeercert(binary_form=True)
+
+    before = certificate()
+    hang_up(pooler)
+    assert certificate() == before
