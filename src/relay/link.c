@@ -133,6 +133,7 @@ static enum link_result send_difference(struct session *ses, const struct reques
     }
     if (gate_safe(ses, first)) {
         l->before_gate = param_set_ref(have);
+        l->gate_origin = param_set_ref(have);
         l->gate_open = true;
         l->saw_rollback = l->committed_behind_rollback = false;
         compose_gate(ses, want, have);
@@ -272,11 +273,19 @@ void link_settle(struct lent *l)
         /* Was it to a savepoint, or did the COMMIT end another transaction? */
         bool ambiguous = l->committed_behind_rollback;
         rolled_back = !ambiguous && (l->error_since_ready || l->saw_rollback);
-        if (ambiguous)
+        if (ambiguous) {
             l->close_when_idle = true;
+            if (l->session) {
+                struct param_set *view = link_view_behind_gate(l);
+                client_set_params(l->session->client, view);
+                param_set_unref(&view);
+            }
+        }
         if (rolled_back)
             server_set_params(l->server, l->before_gate);
+        rolled_back |= ambiguous;
         l->gate_open = false;
+        param_set_unref(&l->gate_origin);
         param_set_unref(&l->before_gate);
     }
     if (l->discarded) {
@@ -323,8 +332,47 @@ void link_fence_over(struct lent *l)
     client_continue(ses->client);
 }
 
+/* `from` with the values of `values` for all names that the server reports. */
+static struct param_set *with_reported(struct lent *l, struct param_set *from,
+                                       struct param_set *values)
+{
+    struct param_set *base = server_base_params(l->server);
+    struct param_builder *b = param_builder_new(from);
+    struct span name, value;
+    for (unsigned i = 0; i < param_set_count(base); i++) {
+        param_set_at(base, i, &name, &value);
+        if (params_get(values, name, &value) && !param_builder_put(b, name, value))
+            l->close_when_idle = true;
+    }
+    return param_builder_finish(&b);
+}
+
+void link_trust_reports(struct lent *l)
+{
+    if (!l->gate_open || l->target || !l->before_gate)
+        return;
+    struct param_set *has = with_reported(l, server_params(l->server), l->before_gate);
+    server_set_params(l->server, has);
+    param_set_unref(&has);
+}
+
+struct param_set *link_view_behind_gate(struct lent *l)
+{
+    struct param_set *live = server_params(l->server), *mine = client_params(l->session->client);
+    struct param_builder *b = param_builder_new(live);
+    struct span name, is, was, own;
+    for (unsigned i = 0; i < param_set_count(live); i++) {
+        param_set_at(live, i, &name, &is);
+        if (params_get(l->gate_origin, name, &was) && span_equal(is, was) &&
+            params_get(mine, name, &own) && !param_builder_put(b, name, own))
+            l->close_when_idle = true;
+    }
+    return param_builder_finish(&b);
+}
+
 void link_forget(struct lent *l)
 {
+    param_set_unref(&l->gate_origin);
     param_set_unref(&l->target);
     param_set_unref(&l->before_gate);
     l->gate_open = l->gate_failed = l->fence_wait = l->unit_answered = false;

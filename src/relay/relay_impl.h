@@ -113,6 +113,7 @@ struct lent {
     /* The difference that went ahead of the client's messages, and whether it stuck (link.c). */
     struct param_set *target;      /* what the server has when the difference has gone through */
     struct param_set *before_gate; /* what it has if the gated transaction rolls back */
+    struct param_set *gate_origin; /* what it had when the gate was sent */
     bool gate_open;                /* gated values are uncommitted */
     uint8_t gate_unit;             /* FE_QUERY, FE_SYNC: what was sent behind the open gate; 0 */
     bool gate_failed;              /* ... were refused: what is skipped gets its error */

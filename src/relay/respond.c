@@ -206,17 +206,23 @@ static void on_parameter(struct server *s, struct span name, struct span value, 
 }
 
 /* Before its ReadyForQuery the client is told what has changed in its session: outside of a
- * transaction that is what will be restored for it anywhere, inside one what holds now. */
+ * transaction that is what will be restored for it anywhere, inside one what holds now. A failed
+ * one that a gate began is back at the values that the server had for somebody else. */
 static void tell_parameters(struct lent *l)
 {
     struct session *ses = l->session;
-    bool idle = server_status(l->server) == 'I';
-    struct param_set *view = idle ? client_params(ses->client) : server_params(l->server);
-    if (view == ses->told)
-        return;
-    params_build_reports(view, ses->told, answer_buf(l));
+    char status = server_status(l->server);
+    struct param_set *view;
+    if (status == 'I')
+        view = param_set_ref(client_params(ses->client));
+    else if (status == 'E' && l->gate_open)
+        view = link_view_behind_gate(l);
+    else
+        view = param_set_ref(server_params(l->server));
+    if (view != ses->told)
+        params_build_reports(view, ses->told, answer_buf(l));
     param_set_unref(&ses->told);
-    ses->told = param_set_ref(view);
+    ses->told = view;
 }
 
 static void on_complete(struct server *s, struct span tag)
@@ -275,6 +281,7 @@ static bool on_ready_for_query(struct server *s, const struct expect *e)
     /* Nothing was sent behind what this ends, be it a Sync or a Query in a group without one. */
     if (expect_is_empty(server_expects(s)))
         l->group_open = false;
+    link_trust_reports(l);
     if (server_status(s) == 'I')
         link_settle(l);
     l->error_since_ready = false;
