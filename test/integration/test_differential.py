@@ -290,11 +290,11 @@ def empty_tables(postgres):
     )
 
 
-@pytest.mark.threads
 # What these still find: see test_isolation.py and the list of known differences in CHANGELOG.md.
 KNOWN = pytest.mark.xfail(reason="known differences in rare sequences of SET and of names")
 
 
+@pytest.mark.threads
 @pytest.mark.parametrize(
     "topic",
     [
