@@ -20,7 +20,7 @@ static void check(bool holds)
 /* The body of the one message in *b. */
 static struct span body_of(const struct buf *b)
 {
-    struct frame f;
+    struct frame f = {0};
     check(frame_next(buf_span(b), &f) == FRAME_OK && f.total == buf_len(b));
     return f.body;
 }
@@ -166,7 +166,7 @@ static void check_message(const struct frame *f, struct span message)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span in = span_of(data, size);
-    struct frame f;
+    struct frame f = {0};
     while (frame_next(in, &f) == FRAME_OK && f.whole) {
         check_message(&f, span_of(in.p, f.total));
         in = span_of(in.p + f.total, in.n - f.total);

@@ -15,7 +15,7 @@ static void check(bool holds)
 static size_t skip_slowly(struct span in)
 {
     size_t at = 0;
-    struct frame f;
+    struct frame f = {0};
     while (frame_next(span_of(in.p + at, in.n - at), &f) == FRAME_OK && f.whole &&
            (f.type == BE_DATA_ROW || f.type == BE_COPY_DATA) && f.type == in.p[0])
         at += f.total;
@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span in = span_of(data, size);
     for (;;) {
-        struct frame f;
+        struct frame f = {0};
         check(frame_skip_rows(in) == skip_slowly(in));
         enum frame_result got = frame_next(in, &f);
         check(got != FRAME_MORE || in.n < FRAME_HEADER);

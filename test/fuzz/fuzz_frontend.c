@@ -53,7 +53,7 @@ static void build_bind(struct span body, struct buf *b)
 {
     struct frontend_bind_head head, again;
     struct buf other = {0};
-    struct frame f;
+    struct frame f = {0};
     uint32_t len = (uint32_t)body.n;
     enum frame_result got = frontend_parse_bind_head(body, len, &head);
     check(got != FRAME_MORE);
@@ -130,7 +130,7 @@ static void check_message(const struct frame *f, struct span message)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span in = span_of(data, size);
-    struct frame f;
+    struct frame f = {0};
     while (frame_next(in, &f) == FRAME_OK && f.whole) {
         check_message(&f, span_of(in.p, f.total));
         in = span_of(in.p + f.total, in.n - f.total);

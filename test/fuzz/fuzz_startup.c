@@ -101,7 +101,7 @@ static void check_start(const struct startup *m)
 static void check_negotiation(const struct startup *m)
 {
     struct backend_negotiate n;
-    struct frame f;
+    struct frame f = {0};
     struct buf b = {0};
     startup_build_negotiate(&b, m);
     check(frame_next(buf_span(&b), &f) == FRAME_OK && f.total == buf_len(&b));

@@ -71,7 +71,7 @@ struct actor *cast_add(struct cast *c, const char *name, struct fake_wire *w)
 
 size_t actor_next(const struct actor *a)
 {
-    struct frame f;
+    struct frame f = {0};
     if (!buf_is_empty(&a->startup))
         return buf_len(&a->startup);
     struct span said = buf_span(&a->wire->out);
@@ -231,7 +231,7 @@ static void check_password(struct actor *a, struct span body)
 
 static bool answer_login(struct actor *a)
 {
-    struct frame f;
+    struct frame f = {0};
     struct span said = buf_span(&a->wire->out);
     if (frame_next(said, &f) != FRAME_OK || !f.whole || f.type != FE_PASSWORD)
         return false;

@@ -97,7 +97,7 @@ static bool build_setup(struct stage *s, struct error *err)
         return false;
     if (s->users && !write_users(s, path, err))
         return false;
-    s->setup = setup_build(s->config, &sink);
+    s->setup = setup_build(s->config, NULL, &sink);
     s->config = NULL;
     if (s->users)
         unlink(path);

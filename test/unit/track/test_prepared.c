@@ -90,7 +90,7 @@ static void test_a_server_is_given_the_parse_under_our_name(void **state)
     for (size_t i = 0; i < ROWS(queries); i++) {
         struct statement *st = statement_intern(span_str(queries[i]), span_of(oids, 8), 2, p);
         struct buf out = {0};
-        struct frame f;
+        struct frame f = {0};
         struct frontend_parse m;
         statement_build_parse(&out, st);
         assert_int_equal(frame_next(buf_span(&out), &f), FRAME_OK);
@@ -292,7 +292,7 @@ static void test_the_names_of_a_client_are_bounded(void **state)
 static void assert_unnamed(const struct client_statements *cs, const char *query, unsigned n_oids)
 {
     struct buf out = {0};
-    struct frame f;
+    struct frame f = {0};
     struct frontend_parse m;
     assert_true(client_statements_build_unnamed(cs, &out));
     assert_int_equal(frame_next(buf_span(&out), &f), FRAME_OK);
