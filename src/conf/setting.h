@@ -14,7 +14,7 @@
 
 struct config;
 
-/* Who starts us decides the defaults (DESIGN, "the three ways to start"). */
+/* Who starts us decides the defaults. */
 enum config_profile {
     CONFIG_INI, /* PgBouncer's defaults for PgBouncer's settings */
     CONFIG_URL, /* one URL in front of one database service */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* url_profile.h - what one URL amounts to: where to connect, as whom, how safely.
  *
- * DESIGN, "The three ways to start". The URL's database, and every other of the same endpoint, is
+ * The URL's database, and every other of the same endpoint, is
  * served for the URL's user. TLS is required unless the URL says otherwise; Neon's hosts are
  * verified fully and reached directly, not through their pooler. */
 #ifndef CONF_URL_PROFILE_H

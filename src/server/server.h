@@ -44,7 +44,7 @@ enum server_state {
     SERVER_CLOSING,
 };
 
-/* Where in the log-in a failure happened; the target's policy differs (DESIGN section 6). */
+/* Where in the log-in a failure happened: what the target makes of it differs. */
 enum server_phase {
     SERVER_PHASE_NETWORK,
     SERVER_PHASE_TLS,
