@@ -78,7 +78,8 @@ void relay_bury_session(struct session *ses)
     HASH_DEL(r->by_client_id, ses);
     TAILQ_INSERT_TAIL(&r->dead_sessions, ses, link);
     atomic_fetch_sub_explicit(&r->n_clients, 1, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&r->shared->n_clients, 1, memory_order_relaxed);
+    if (!ses->is_operator)
+        atomic_fetch_sub_explicit(&r->shared->n_clients, 1, memory_order_relaxed);
     if (ses->unproven)
         atomic_fetch_sub_explicit(&r->shared->n_unauthenticated, 1, memory_order_relaxed);
 }
@@ -144,9 +145,13 @@ static bool may_login(void *owner, struct client *c, struct error *err)
 {
     struct relay *r = owner;
     unsigned max = (unsigned)setup_config(r->setup)->max_client_conn;
-    /* The operator gets in when nobody else does. */
-    if (client_setup_login(c)->is_console)
+    /* The operator gets in when nobody else does, and takes nobody's place. */
+    if (client_setup_login(c)->is_console) {
+        struct session *ses = client_data(c);
+        ses->is_operator = true;
+        atomic_fetch_sub_explicit(&r->shared->n_clients, 1, memory_order_relaxed);
         return true;
+    }
     if (atomic_load_explicit(&r->shared->is_stopping, memory_order_relaxed))
         return error_set(err, SQLSTATE_ADMIN_SHUTDOWN, "pooler is shutting down");
     if (!max || atomic_load_explicit(&r->shared->n_clients, memory_order_relaxed) <= max)

@@ -53,7 +53,8 @@ struct session {
     UT_hash_handle keyed; /* in the table of cancel keys, under its lock */
     bool admitted;        /* counted in the client limits of database and user */
     bool gone;
-    bool unproven; /* counted among those that have not logged in */
+    bool unproven;    /* counted among those that have not logged in */
+    bool is_operator; /* of the console: not counted for max_client_conn */
 
     struct lent *lent;  /* the server it is linked to */
     struct lent *given; /* the server it got and is about to be linked to */
