@@ -187,8 +187,8 @@ void broker_got_server(struct session *ses, struct lent *l)
     ses->given = l;
     client_enter(ses->client, CLIENT_IDLE);
     client_continue(ses->client);
-    if (ses->given == l && !ses->gone) {
-        /* What was held needed no server after all. */
+    if (ses->given == l) {
+        /* What was held needed no server after all, or the client closed over it. */
         ses->given = NULL;
         broker_release(l);
     }

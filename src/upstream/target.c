@@ -310,3 +310,16 @@ const char *target_state_name(enum target_state s)
     };
     return names[s];
 }
+
+const char *breaker_state_name(enum breaker_state state)
+{
+    switch (state) {
+    case BREAKER_CLOSED:
+        return "closed";
+    case BREAKER_OPEN:
+        return "open";
+    case BREAKER_HALF_OPEN:
+        break;
+    }
+    return "half-open";
+}

@@ -93,5 +93,6 @@ bool target_scram_seen(const struct target *t);
 
 void target_inspect(struct target *t, struct target_numbers *out);
 const char *target_state_name(enum target_state s);
+const char *breaker_state_name(enum breaker_state state);
 
 #endif

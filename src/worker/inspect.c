@@ -200,19 +200,6 @@ struct targets_run {
     void *arg;
 };
 
-static const char *breaker_word(enum breaker_state state)
-{
-    switch (state) {
-    case BREAKER_CLOSED:
-        return "closed";
-    case BREAKER_OPEN:
-        return "open";
-    case BREAKER_HALF_OPEN:
-        break;
-    }
-    return "half-open";
-}
-
 static void show_target(struct target *t, void *arg)
 {
     const struct targets_run *run = arg;
@@ -224,7 +211,7 @@ static void show_target(struct target *t, void *arg)
         .host = target_host(t),
         .port = target_port(t),
         .state = target_state_name(numbers.state),
-        .breaker = breaker_word(numbers.breaker),
+        .breaker = breaker_state_name(numbers.breaker),
         .connecting = numbers.dialing,
         .failures = numbers.failures,
         .wakes = (int64_t)numbers.wakes,

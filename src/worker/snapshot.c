@@ -127,19 +127,6 @@ static enum snapshot_target_state state_of(enum target_state state)
     return SNAPSHOT_TARGET_UNKNOWN;
 }
 
-static const char *breaker_word(enum breaker_state state)
-{
-    switch (state) {
-    case BREAKER_CLOSED:
-        return "closed";
-    case BREAKER_OPEN:
-        return "open";
-    case BREAKER_HALF_OPEN:
-        break;
-    }
-    return "half-open";
-}
-
 /* Called under the lock of the table of targets: no allocation. */
 static void add_target(struct target *t, void *arg)
 {
@@ -157,7 +144,7 @@ static void add_target(struct target *t, void *arg)
     row->port = target_port(t);
     row->state = state_of(n.state);
     row->breaker_closed = n.breaker == BREAKER_CLOSED;
-    row->breaker = breaker_word(n.breaker);
+    row->breaker = breaker_state_name(n.breaker);
     row->connecting = n.dialing;
     row->failures = n.failures;
     row->wakes = n.wakes;
