@@ -19,6 +19,7 @@ PGB_LIBS = libpgballast.a $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(INIH_LIBS) $(IDN_LI
 
 bin_PROGRAMS += pgballast
 pgballast_SOURCES = src/main/main.c
+pgballast_LDFLAGS = $(AM_LDFLAGS) $(LTO_LDFLAGS)
 pgballast_LDADD = $(PGB_LIBS)
 
 libpgballast_a_SOURCES += \
@@ -53,6 +54,7 @@ libpgballast_a_SOURCES += \
 	src/net/addr_list.c src/net/addr_list.h \
 	src/net/dialer.c src/net/dialer.h \
 	src/net/hangup.c \
+	src/net/io.h \
 	src/net/listener.c src/net/listener.h \
 	src/net/loop.c src/net/loop.h src/net/loop_impl.h \
 	src/net/mailbox.c src/net/mailbox.h \
@@ -119,6 +121,7 @@ libpgballast_a_SOURCES += \
 	src/relay/leave.c src/relay/leave.h \
 	src/relay/link.c src/relay/link.h \
 	src/relay/look.c src/relay/look.h \
+	src/relay/names.c src/relay/names.h \
 	src/relay/order.c src/relay/order.h \
 	src/relay/places.c src/relay/places.h \
 	src/relay/refit.c src/relay/refit.h \
@@ -164,12 +167,17 @@ libpgballast_a_SOURCES += \
 	src/track/parameters_impl.h \
 	src/track/parameters_names.c \
 	src/track/parameters_values.c \
+	src/track/parameters_welcome.c \
 	src/track/prepared.h \
 	src/track/prepared_client.c \
+	src/track/prepared_impl.h \
 	src/track/prepared_server.c \
 	src/track/prepared_statement.c \
+	src/track/prepared_unnamed.c \
 	src/track/sql_head.c \
-	src/track/sql_head.h
+	src/track/sql_head.h \
+	src/track/sql_traits.c \
+	src/track/sql_traits.h
 
 libpgballast_a_SOURCES += \
 	src/upstream/failure.c \
@@ -182,6 +190,8 @@ libpgballast_a_SOURCES += \
 	src/stats/figures.c src/stats/figures.h \
 	src/stats/histogram.c \
 	src/stats/histogram.h \
+	src/stats/latency.c \
+	src/stats/latency.h \
 	src/stats/sums.c \
 	src/stats/sums.h
 
@@ -190,10 +200,12 @@ libpgballast_a_SOURCES += \
 	src/admin/command_run.c \
 	src/admin/console.c src/admin/console.h src/admin/console_impl.h \
 	src/admin/console_extended.c \
+	src/admin/filter.c src/admin/filter.h src/admin/filter_parse.c \
 	src/admin/rows.c src/admin/rows.h \
 	src/admin/show.c src/admin/show.h \
 	src/admin/show_columns.c src/admin/show_columns.h \
-	src/admin/show_sockets.c src/admin/show_sockets.h
+	src/admin/show_sockets.c src/admin/show_sockets.h \
+	src/admin/token.c src/admin/token.h
 
 libpgballast_a_SOURCES += \
 	src/worker/snapshot.c src/worker/snapshot.h \

@@ -416,3 +416,18 @@ EXTRA_DIST += $(REPLAY_TESTS) test/replay/README.md
 UNIT_TESTS += test/unit/base/test_log_format
 test_unit_base_test_log_format_SOURCES = test/unit/base/test_log_format.c
 test_unit_base_test_log_format_LDADD = $(UNIT_LDADD)
+
+# admin: which rows of a SHOW are wanted
+UNIT_TESTS += test/unit/admin/test_filter
+test_unit_admin_test_filter_SOURCES = test/unit/admin/test_filter.c
+test_unit_admin_test_filter_LDADD = $(UNIT_LDADD)
+FUZZ_TARGETS += test/fuzz/fuzz_filter
+test_fuzz_fuzz_filter_LDFLAGS = $(FUZZ_LDFLAGS)
+UNIT_TESTS += test/unit/track/test_sql_traits
+test_unit_track_test_sql_traits_SOURCES = test/unit/track/test_sql_traits.c test/unit/track/track_fixture.h
+test_unit_track_test_sql_traits_LDADD = $(UNIT_LDADD)
+
+# stats: percentiles
+UNIT_TESTS += test/unit/stats/test_latency
+test_unit_stats_test_latency_SOURCES = test/unit/stats/test_latency.c
+test_unit_stats_test_latency_LDADD = $(UNIT_LDADD)

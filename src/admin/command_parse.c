@@ -2,6 +2,7 @@
 /* command_parse.c - the console's language: text to struct. */
 #include "admin/command_parse.h"
 
+#include "admin/token.h"
 #include "base/str.h"
 
 #include <ctype.h>
@@ -9,139 +10,6 @@
 #include <stdlib.h>
 
 #define SQLSTATE_SYNTAX_ERROR "42601"
-
-/* ---- words ----------------------------------------------------------------------------- */
-
-enum token_kind {
-    TOKEN_END,
-    TOKEN_SEMICOLON,
-    TOKEN_EQUALS,
-    TOKEN_WORD,
-    TOKEN_NAME,   /* "…"; text is what stands between the quotes */
-    TOKEN_STRING, /* '…' */
-    TOKEN_OTHER,  /* nothing of ours, or a quote or comment that does not end */
-};
-
-struct token {
-    enum token_kind kind;
-    struct span text;
-};
-
-static void step(struct span *s, size_t n)
-{
-    s->p += n;
-    s->n -= n;
-}
-
-static bool begins(struct span s, const char *two)
-{
-    return s.n >= 2 && memcmp(s.p, two, 2) == 0;
-}
-
-static bool is_word_byte(uint8_t c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
-}
-
-static bool is_blank(uint8_t c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f' || c == '\v';
-}
-
-static void skip_line(struct span *s)
-{
-    while (s->n && s->p[0] != '\n')
-        step(s, 1);
-}
-
-/* At the beginning of a comment; false if it does not end. */
-static bool skip_comment(struct span *s)
-{
-    unsigned depth = 0;
-    do {
-        if (begins(*s, "/*")) {
-            depth++;
-            step(s, 2);
-        } else if (begins(*s, "*/")) {
-            depth--;
-            step(s, 2);
-        } else if (s->n) {
-            step(s, 1);
-        } else {
-            return false;
-        }
-    } while (depth);
-    return true;
-}
-
-static bool skip_blanks(struct span *s)
-{
-    for (;;) {
-        while (s->n && is_blank(s->p[0]))
-            step(s, 1);
-        if (begins(*s, "--"))
-            skip_line(s);
-        else if (!begins(*s, "/*"))
-            return true;
-        else if (!skip_comment(s))
-            return false;
-    }
-}
-
-/* At the opening quote. */
-static struct token take_quoted(struct span *s, enum token_kind kind)
-{
-    uint8_t quote = s->p[0];
-    for (size_t i = 1; i < s->n; i++) {
-        if (s->p[i] == 0)
-            break;
-        if (s->p[i] != quote)
-            continue;
-        if (i + 1 < s->n && s->p[i + 1] == quote) {
-            i++;
-            continue;
-        }
-        struct token t = {kind, span_of(s->p + 1, i - 1)};
-        step(s, i + 1);
-        return t;
-    }
-    return (struct token){.kind = TOKEN_OTHER};
-}
-
-static struct token take_one(struct span *s, enum token_kind kind)
-{
-    struct token t = {kind, span_of(s->p, 1)};
-    step(s, 1);
-    return t;
-}
-
-static struct token next_token(struct span *s)
-{
-    if (!skip_blanks(s))
-        return (struct token){.kind = TOKEN_OTHER};
-    if (!s->n)
-        return (struct token){.kind = TOKEN_END};
-    switch (s->p[0]) {
-    case ';':
-        return take_one(s, TOKEN_SEMICOLON);
-    case '=':
-        return take_one(s, TOKEN_EQUALS);
-    case '"':
-        return take_quoted(s, TOKEN_NAME);
-    case '\'':
-        return take_quoted(s, TOKEN_STRING);
-    default:
-        break;
-    }
-    size_t n = 0;
-    while (n < s->n && is_word_byte(s->p[n]))
-        n++;
-    if (!n)
-        return (struct token){.kind = TOKEN_OTHER};
-    struct token t = {TOKEN_WORD, span_of(s->p, n)};
-    step(s, n);
-    return t;
-}
 
 /* ---- failing --------------------------------------------------------------------------- */
 
@@ -160,34 +28,19 @@ static bool invalid(struct span statement, struct error *err)
 
 /* ---- arguments ------------------------------------------------------------------------- */
 
-/* SET has the most: key, sign, value. */
+/* SET has the most: key, sign, value. What follows the first argument of SHOW is its clauses. */
 #define ARGUMENTS_MAX 3
 
 struct statement {
     struct span text;
     struct token arguments[ARGUMENTS_MAX];
-    unsigned n;
+    unsigned n;        /* may be more than there is room for */
+    struct span after; /* the first argument */
 };
 
-/* Copies a word or what stands between quotes. */
 static bool copy_text(const struct token *t, char *out, size_t size, struct error *err)
 {
-    char quote = t->kind == TOKEN_NAME ? '"' : t->kind == TOKEN_STRING ? '\'' : '\0';
-    size_t n = 0;
-    for (size_t i = 0; i < t->text.n; i++) {
-        if (n == size - 1)
-            return error_set(err, SQLSTATE_SYNTAX_ERROR, "bad arguments");
-        out[n++] = (char)t->text.p[i];
-        if (quote && t->text.p[i] == (uint8_t)quote)
-            i++;
-    }
-    out[n] = '\0';
-    return true;
-}
-
-static bool is_name(const struct token *t)
-{
-    return t->kind == TOKEN_WORD || t->kind == TOKEN_NAME;
+    return token_copy(t, out, size) || error_set(err, SQLSTATE_SYNTAX_ERROR, "bad arguments");
 }
 
 static bool no_argument(const struct statement *s, struct command *out, struct error *err)
@@ -200,7 +53,7 @@ static bool name_if_any(const struct statement *s, struct command *out, struct e
 {
     if (s->n == 0)
         return true;
-    if (s->n > 1 || !is_name(&s->arguments[0]) || !s->arguments[0].text.n)
+    if (s->n > 1 || !token_is_name(&s->arguments[0]) || !s->arguments[0].text.n)
         return invalid(s->text, err);
     out->has_name = true;
     return copy_text(&s->arguments[0], out->name, sizeof out->name, err);
@@ -225,12 +78,23 @@ static bool client_id(const struct statement *s, struct command *out, struct err
     return !*end || error_set(err, SQLSTATE_SYNTAX_ERROR, "invalid client pointer supplied");
 }
 
+static bool begins_clauses(const struct token *t)
+{
+    return token_is(t, "where") || token_is(t, "order") || token_is(t, "limit") ||
+           token_is(t, "offset");
+}
+
 static bool thing(const struct statement *s, struct command *out, struct error *err)
 {
-    if (s->n != 1 || s->arguments[0].kind != TOKEN_WORD ||
+    if (s->n < 1 || s->arguments[0].kind != TOKEN_WORD ||
         !show_find(s->arguments[0].text, &out->show))
         return invalid(s->text, err);
-    return true;
+    if (s->n == 1)
+        return true;
+    struct columns columns = show_at(out->show)->columns;
+    if (!begins_clauses(&s->arguments[1]) || !columns.n)
+        return invalid(s->text, err);
+    return filter_parse(s->after, columns, &out->filter, err);
 }
 
 static bool key_and_value(const struct statement *s, struct command *out, struct error *err)
@@ -239,7 +103,8 @@ static bool key_and_value(const struct statement *s, struct command *out, struct
     if (s->n != 3 || key->kind != TOKEN_WORD)
         return invalid(s->text, err);
     bool to = sign->kind == TOKEN_WORD && span_is_nocase(sign->text, "to");
-    if ((!to && sign->kind != TOKEN_EQUALS) || (!is_name(value) && value->kind != TOKEN_STRING))
+    if ((!to && sign->kind != TOKEN_EQUALS) ||
+        (!token_is_name(value) && value->kind != TOKEN_STRING))
         return invalid(s->text, err);
     out->has_name = true;
     return copy_text(key, out->name, sizeof out->name, err) &&
@@ -303,24 +168,25 @@ static bool find_verb(const struct token *first, enum command_verb *out)
     return span_is_nocase(first->text, "select");
 }
 
-/* Reads up to the semicolon or the end; false if that is not all words, or too many. */
+/* Reads up to the semicolon or the end; false if that is not all words. */
 static bool take_arguments(struct span *text, struct statement *s)
 {
-    bool fits = true;
     for (;;) {
         const uint8_t *end = text->p;
-        struct token t = next_token(text);
+        struct token t = token_next(text);
         s->text.n = (size_t)(end - s->text.p);
+        if (s->n)
+            s->after.n = (size_t)(end - s->after.p);
         if (t.kind == TOKEN_END || t.kind == TOKEN_SEMICOLON)
-            return fits;
+            return true;
         if (t.kind == TOKEN_OTHER) {
             s->text.n += text->n;
             return false;
         }
         if (s->n < ARGUMENTS_MAX)
-            s->arguments[s->n++] = t;
-        else
-            fits = false;
+            s->arguments[s->n] = t;
+        if (s->n++ == 0)
+            s->after = span_of(text->p, 0);
     }
 }
 
@@ -330,10 +196,10 @@ enum command_parsed command_parse(struct span *text, struct command *out, struct
     struct span from; /* where the statement begins */
     do {
         from = *text;
-        bool skipped = skip_blanks(text);
+        bool skipped = token_skip_blanks(text);
         if (skipped)
             from = *text;
-        first = skipped ? next_token(text) : (struct token){.kind = TOKEN_OTHER};
+        first = skipped ? token_next(text) : (struct token){.kind = TOKEN_OTHER};
     } while (first.kind == TOKEN_SEMICOLON);
     if (first.kind == TOKEN_END)
         return COMMAND_NONE;

@@ -2,7 +2,7 @@
 /* command_parse.h - the console's language: text to struct.
  *
  *   query     = *( [ command ] ";" ) [ command ]
- *   command   = ("SHOW" / "SELECT") thing
+ *   command   = ("SHOW" / "SELECT") thing [ clauses ]         ; filter.h
  *             / "SET" word ("=" / "TO") value
  *             / ("PAUSE" / "RESUME" / "KILL" / "RECONNECT" / "WAIT_CLOSE") [ name ]
  *             / ("DISABLE" / "ENABLE") name
@@ -18,6 +18,7 @@
 #ifndef ADMIN_COMMAND_PARSE_H
 #define ADMIN_COMMAND_PARSE_H
 
+#include "admin/filter.h"
 #include "admin/show_columns.h"
 #include "base/error.h"
 #include "base/span.h"
@@ -48,6 +49,7 @@ enum command_verb {
 struct command {
     enum command_verb verb;
     enum show show;                    /* SHOW */
+    struct filter filter;              /* ... which rows of it */
     enum shutdown_mode shutdown;       /* SHUTDOWN */
     uint64_t id;                       /* KILL_CLIENT */
     bool has_name;                     /* else the command is about everything */

@@ -37,7 +37,10 @@ static const char help[] = "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS
                            "\n\tSHOW SOCKETS|ACTIVE_SOCKETS|LISTS|MEM|STATE"
                            "\n\tSHOW DNS_HOSTS|DNS_ZONES"
                            "\n\tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS"
-                           "\n\tSHOW TARGETS|HEALTH"
+                           "\n\tSHOW TARGETS|HEALTH|LATENCY"
+                           "\n\tSHOW ... [WHERE ...] [ORDER BY ...] [LIMIT <n>] [OFFSET <n>]"
+
+                           "\n\tRELOAD"
                            "\n\tPAUSE [<db>]"
                            "\n\tRESUME [<db>]"
                            "\n\tDISABLE <db>"
@@ -127,7 +130,7 @@ static enum run_result run_show(struct console *con, const struct command *cmd)
     if (cmd->show == SHOW_FDS)
         return fail(con, SQLSTATE_FEATURE_NOT_SUPPORTED,
                     "SHOW FDS is not supported: connections are not handed to another process");
-    struct show_run *run = show_begin(con->relay, cmd->show);
+    struct show_run *run = show_begin(con->relay, cmd->show, &cmd->filter);
     if (show_visits(cmd->show)) {
         visit_workers(con->relay, client_id(con->client), visit_show, visited_show, run);
         return RUN_LATER;
@@ -141,7 +144,8 @@ static enum run_result run_show(struct console *con, const struct command *cmd)
 
 struct order {
     struct command cmd;
-    bool found; /* KILL_CLIENT */
+    bool found;    /* KILL_CLIENT */
+    bool canceled; /* RESUME: it takes a PAUSE back that was not to be waited for */
 };
 
 static void visit_order(struct relay *r, void *arg)
@@ -162,20 +166,24 @@ static void visited_order(struct client *c, void *arg)
     struct console *con = c ? client_data(c) : NULL;
     enum command_verb verb = o->cmd.verb;
     bool missed = verb == COMMAND_KILL_CLIENT && !o->found;
+    bool canceled = o->canceled;
     free(o);
     if (!con)
         return;
     if (missed)
         fail(con, SQLSTATE_UNDEFINED_OBJECT, "client not found");
+    else if (canceled)
+        fail(con, SQLSTATE_QUERY_CANCELED, "canceling statement due to user request");
     else
         done(con, command_verb_name(verb));
     console_goes_on(con);
 }
 
-static enum run_result send_round(struct console *con, const struct command *cmd)
+static enum run_result send_round(struct console *con, const struct command *cmd, bool canceled)
 {
     struct order *o = xcalloc(1, sizeof *o);
     o->cmd = *cmd;
+    o->canceled = canceled;
     visit_workers(con->relay, client_id(con->client), visit_order, visited_order, o);
     return RUN_LATER;
 }
@@ -184,14 +192,14 @@ static enum run_result run_resume(struct console *con, const struct command *cmd
 {
     if (!command_resume(con->relay, database_of(cmd), &con->outcome.error))
         return failed(con);
-    return send_round(con, cmd);
+    return send_round(con, cmd, false);
 }
 
 static enum run_result run_kill(struct console *con, const struct command *cmd)
 {
     if (!command_kill(con->relay, database_of(cmd), &con->outcome.error))
         return failed(con);
-    return send_round(con, cmd);
+    return send_round(con, cmd, false);
 }
 
 /* ---- orders that are waited for -------------------------------------------------------- */
@@ -199,6 +207,17 @@ static enum run_result run_kill(struct console *con, const struct command *cmd)
 static void look_again(struct console *con)
 {
     timer_set(&con->timer, loop_now(relay_loop(con->relay)) + LOOK_AGAIN_US);
+}
+
+static void begin_wait(struct console *con, const struct command *cmd)
+{
+    con->waiting = *cmd;
+    (void)command_was_canceled(con->relay, client_id(con->client)); /* what ran before */
+}
+
+static bool is_canceled(struct console *con)
+{
+    return command_was_canceled(con->relay, client_id(con->client));
 }
 
 /* True if the wait is over. */
@@ -221,11 +240,36 @@ static enum run_result run_pause(struct console *con, const struct command *cmd)
 {
     if (!command_pause(con->relay, database_of(cmd), &con->outcome.error))
         return failed(con);
-    con->waiting = *cmd;
+    begin_wait(con, cmd);
     if (look_at_pause(con))
         return RUN_DONE;
     look_again(con);
     return RUN_LATER;
+}
+
+/* A PAUSE that is cancelled has not happened. */
+static void cancel_pause(struct console *con)
+{
+    struct command resume = con->waiting;
+    struct error err;
+    resume.verb = COMMAND_RESUME;
+    if (command_resume(con->relay, database_of(&resume), &err)) {
+        (void)send_round(con, &resume, true);
+        return;
+    }
+    con->outcome.error = err; /* the program is about to end */
+    failed(con);
+    console_goes_on(con);
+}
+
+static void go_on_pausing(struct console *con)
+{
+    if (look_at_pause(con))
+        console_goes_on(con);
+    else if (is_canceled(con))
+        cancel_pause(con);
+    else
+        look_again(con);
 }
 
 static void visit_census(struct relay *r, void *arg)
@@ -241,11 +285,14 @@ static void visited_census(struct client *c, void *arg)
     census_free(&census);
     if (!con)
         return;
-    if (!over) {
+    if (over) {
+        done(con, "WAIT_CLOSE");
+    } else if (is_canceled(con)) {
+        fail(con, SQLSTATE_QUERY_CANCELED, "canceling statement due to user request");
+    } else {
         look_again(con);
         return;
     }
-    done(con, "WAIT_CLOSE");
     console_goes_on(con);
 }
 
@@ -259,7 +306,7 @@ static enum run_result run_wait_close(struct console *con, const struct command 
 {
     if (!command_may_wait_close(con->relay, database_of(cmd), &con->outcome.error))
         return failed(con);
-    con->waiting = *cmd;
+    begin_wait(con, cmd);
     count_stale(con);
     return RUN_LATER;
 }
@@ -269,10 +316,8 @@ static void on_timer(void *arg)
     struct console *con = arg;
     if (con->waiting.verb == COMMAND_WAIT_CLOSE)
         count_stale(con);
-    else if (look_at_pause(con))
-        console_goes_on(con);
     else
-        look_again(con);
+        go_on_pausing(con);
 }
 
 void command_timer_init(struct console *con)
@@ -351,7 +396,7 @@ static enum run_result run_order(struct console *con, const struct command *cmd)
     case COMMAND_KILL:
         return run_kill(con, cmd);
     case COMMAND_KILL_CLIENT:
-        return send_round(con, cmd);
+        return send_round(con, cmd, false);
     case COMMAND_PAUSE:
         return run_pause(con, cmd);
     case COMMAND_RECONNECT:

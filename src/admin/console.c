@@ -3,18 +3,27 @@
 #include "admin/console.h"
 
 #include "admin/console_impl.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/rand.h"
+#include "net/stream.h"
 #include "proto/backend.h"
 #include "proto/frontend.h"
 #include "proto/message.h"
 #include "proto/report.h"
 #include "setup/setup.h"
 #include "track/parameters.h"
+#include "worker/command.h"
 #include "worker/inspect.h"
+#include "worker/worker.h"
 
 #include <stdlib.h>
+
+/* Answers that are put together before they are sent. */
+#define ANSWERS_MAX 65536
+/* A client that reads nothing for so long while there is something to read. */
+#define STALLED_US (60 * US_PER_S)
+#define CANCEL_KEY_SIZE 8
 
 /* ---- saying ---------------------------------------------------------------------------- */
 
@@ -35,6 +44,23 @@ static void say_ready(struct console *con)
     backend_build_ready_for_query(console_out(con), 'I');
 }
 
+static void watch_unsent(struct console *con)
+{
+    con->unsent = stream_unsent(client_stream(con->client));
+    timer_set(&con->stalled, loop_now(relay_loop(con->relay)) + STALLED_US);
+}
+
+/* Whoever asks for much and reads nothing is closed; who reads slowly is not. */
+static void on_stalled(void *arg)
+{
+    struct console *con = arg;
+    if (stream_unsent(client_stream(con->client)) >= con->unsent)
+        client_close(con->client, "client of the console does not read its answers");
+    else
+        watch_unsent(con);
+}
+
+/* A failure is told at the end of the turn. */
 static void flush(struct console *con)
 {
     size_t n = outgoing_bytes(&con->out);
@@ -42,6 +68,16 @@ static void flush(struct console *con)
         return;
     counter_add(&inspect_console_stats(con->relay)->sent, n);
     client_send(con->client, &con->out);
+    if (client_is_blocked(con->client))
+        watch_unsent(con);
+}
+
+/* So that answers do not pile up: what comes next is begun when these have gone. */
+static bool has_room(struct console *con)
+{
+    if (outgoing_bytes(&con->out) >= ANSWERS_MAX)
+        flush(con);
+    return !client_is_blocked(con->client);
 }
 
 /* ---- the simple protocol --------------------------------------------------------------- */
@@ -78,6 +114,9 @@ static void run_script(struct console *con)
     struct command cmd;
     struct error err;
     for (;;) {
+        con->script_held = !has_room(con);
+        if (con->script_held)
+            return;
         switch (command_parse(&con->script_rest, &cmd, &err)) {
         case COMMAND_NONE:
             if (!con->script_began)
@@ -125,6 +164,12 @@ static void take_query(struct console *con, struct span body)
     run_script(con);
 }
 
+/* The next message of the client. */
+static bool may_take(const struct console *con)
+{
+    return !con->busy && !con->script_held && !client_is_blocked(con->client);
+}
+
 void console_goes_on(struct console *con)
 {
     struct client *c = con->client;
@@ -145,7 +190,7 @@ void console_goes_on(struct console *con)
         break;
     }
     flush(con);
-    if (!con->busy && !client_is_blocked(c))
+    if (may_take(con))
         client_continue(c);
 }
 
@@ -228,7 +273,7 @@ static void take_piece(struct console *con, const struct request *r)
 static enum request_verdict on_request(struct client *c, const struct request *r)
 {
     struct console *con = client_data(c);
-    if (r->first && (con->busy || client_is_blocked(c)))
+    if (r->first && (!has_room(con) || !may_take(con)))
         return REQUEST_HOLD;
     counter_add(&inspect_console_stats(con->relay)->received, r->bytes.n);
     if (r->first && r->last && r->body_len <= CONSOLE_MESSAGE_MAX)
@@ -246,7 +291,12 @@ static void on_input_done(struct client *c)
 static void on_drained(struct client *c)
 {
     struct console *con = client_data(c);
-    if (!con->busy)
+    timer_clear(&con->stalled);
+    if (con->script_held) {
+        run_script(con);
+        flush(con);
+    }
+    if (may_take(con))
         client_continue(c);
 }
 
@@ -276,15 +326,14 @@ static void on_login(struct client *c)
     con->session = client_data(c);
     con->may_admin = client_setup_login(c)->may_admin;
     command_timer_init(con);
+    timer_init(&con->stalled, relay_loop(relay), on_stalled, con);
     client_set_data(c, con);
     counter_add(&inspect_console_stats(relay)->client_login, 1);
     struct buf reports = {0};
     struct param_set *none = param_set_empty();
-    /* Random and entered nowhere: a cancel request with it finds nobody. */
-    uint8_t key[8];
-    rand_bytes(key, sizeof key);
+    struct span key = span_of(command_cancel_key(relay, client_id(c)), CANCEL_KEY_SIZE);
     build_reports(&reports);
-    client_welcome(c, buf_span(&reports), none, span_of(key, sizeof key));
+    client_welcome(c, buf_span(&reports), none, key);
     buf_reset(&reports);
     param_set_unref(&none);
 }
@@ -298,6 +347,8 @@ static void on_gone(struct client *c)
 {
     struct console *con = client_data(c);
     timer_fini(&con->timer);
+    timer_fini(&con->stalled);
+    (void)command_was_canceled(con->relay, client_id(c));
     console_extended_fini(con);
     outcome_fini(&con->outcome);
     buf_reset(&con->message);

@@ -49,6 +49,7 @@ struct console {
     char *script;
     struct span script_rest;
     bool script_began; /* something of it was a command */
+    bool script_held;  /* it goes on when what was said has been sent */
 
     /* The extended protocol. */
     struct prepared *statements; /* by name */
@@ -58,6 +59,8 @@ struct console {
     bool skip_to_sync;
 
     struct outgoing out; /* composed, sent at the end of the input */
+    struct timer stalled;
+    size_t unsent; /* when that was set */
 };
 
 /* Every bound of what a console keeps: nobody needs more, and it is not for storing things. */

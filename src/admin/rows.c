@@ -111,7 +111,7 @@ struct span rows_cell(const struct rows *r, size_t row, unsigned column)
     return cell;
 }
 
-static int64_t number_of(struct span cell)
+int64_t rows_number(struct span cell)
 {
     char text[24];
     int64_t value = 0;
@@ -128,13 +128,12 @@ struct sort_key {
     size_t row;
 };
 
-/* NULLs last. */
-static int compare_cells(struct span a, struct span b, enum column_field field)
+int rows_compare(struct span a, struct span b, enum column_field field)
 {
     if (!a.p || !b.p)
         return (a.p == NULL) - (b.p == NULL);
     if (field == COLUMN_NUMBER) {
-        int64_t x = number_of(a), y = number_of(b);
+        int64_t x = rows_number(a), y = rows_number(b);
         return (x > y) - (x < y);
     }
     int order = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
@@ -145,8 +144,8 @@ static int compare_rows(const void *left, const void *right)
 {
     const struct sort_key *a = left, *b = right;
     for (unsigned i = 0; i < a->n_keys; i++) {
-        int order = compare_cells(rows_cell(a->rows, a->row, i), rows_cell(b->rows, b->row, i),
-                                  a->rows->columns.at[i].field);
+        int order = rows_compare(rows_cell(a->rows, a->row, i), rows_cell(b->rows, b->row, i),
+                                 a->rows->columns.at[i].field);
         if (order)
             return order;
     }
@@ -158,20 +157,31 @@ void rows_sort(struct rows *r, unsigned n_keys)
     if (r->n < 2 || !n_keys)
         return;
     struct sort_key *keys = xcalloc(r->n, sizeof *keys);
+    size_t *order = xcalloc(r->n, sizeof *order);
     for (size_t i = 0; i < r->n; i++)
         keys[i] = (struct sort_key){.rows = r, .n_keys = n_keys, .row = i};
     qsort(keys, r->n, sizeof *keys, compare_rows);
-    struct buf cells = {0};
-    size_t *starts = xcalloc(r->room, sizeof *starts);
-    for (size_t i = 0; i < r->n; i++) {
-        starts[i] = buf_len(&cells);
-        buf_append(&cells, row_start(r, keys[i].row), row_len(r, keys[i].row));
-    }
+    for (size_t i = 0; i < r->n; i++)
+        order[i] = keys[i].row;
+    rows_pick(r, order, r->n);
+    free(order);
     free(keys);
+}
+
+void rows_pick(struct rows *r, const size_t *rows, size_t n)
+{
+    struct buf cells = {0};
+    size_t *starts = xcalloc(n + 1, sizeof *starts);
+    for (size_t i = 0; i < n; i++) {
+        starts[i] = buf_len(&cells);
+        buf_append(&cells, row_start(r, rows[i]), row_len(r, rows[i]));
+    }
     buf_reset(&r->cells);
     free(r->starts);
     r->cells = cells;
     r->starts = starts;
+    r->n = n;
+    r->room = n + 1;
 }
 
 /* ---- messages -------------------------------------------------------------------------- */
@@ -240,18 +250,18 @@ static void write_binary(struct buf *b, struct span cell, enum backend_oid type)
     int64_t value;
     switch (type) {
     case BACKEND_OID_INT4:
-        value = number_of(cell);
+        value = rows_number(cell);
         writer_u32(b, 4);
         writer_u32(b, (uint32_t)value);
         return;
     case BACKEND_OID_INT8:
-        value = number_of(cell);
+        value = rows_number(cell);
         writer_u32(b, 8);
         writer_u32(b, (uint32_t)((uint64_t)value >> 32));
         writer_u32(b, (uint32_t)(uint64_t)value);
         return;
     case BACKEND_OID_NUMERIC:
-        write_numeric(b, number_of(cell));
+        write_numeric(b, rows_number(cell));
         return;
     case BACKEND_OID_TEXT:
     case BACKEND_OID_BOOL:

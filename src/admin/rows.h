@@ -49,9 +49,15 @@ void rows_add(struct rows *r, const void *row);
 /* By the first `n_keys` columns, texts byte by byte and numbers by value; rows that are equal in
  * them keep their order. */
 void rows_sort(struct rows *r, unsigned n_keys);
+/* Keeps those `n` rows, in that order; each at most once. */
+void rows_pick(struct rows *r, const size_t *rows, size_t n);
 
 /* The value as text; NULL is a span whose pointer is NULL. Borrowed until the next rows_add. */
 struct span rows_cell(const struct rows *r, size_t row, unsigned column);
+/* The value of a cell that is a number and not NULL. */
+int64_t rows_number(struct span cell);
+/* Below, at or above 0, as memcmp. NULLs last. */
+int rows_compare(struct span a, struct span b, enum column_field field);
 
 /* ---- as messages ---- */
 

@@ -17,6 +17,7 @@
 
 struct show_run {
     enum show what;
+    struct filter filter;
     struct rows rows;
     struct census *census;     /* POOLS, LISTS */
     struct show_clocks clocks; /* connections */
@@ -180,6 +181,16 @@ static void show_totals(struct relay *r, struct show_run *run)
     add_totals(&run->rows, "avg_", &average);
 }
 
+static void add_latency(const struct inspect_latency *row, void *arg)
+{
+    rows_add(arg, row);
+}
+
+static void show_latency(struct relay *r, struct show_run *run)
+{
+    inspect_latency(r, add_latency, &run->rows);
+}
+
 /* ---- health ---------------------------------------------------------------------------- */
 
 static void add_target_health(const struct inspect_target *t, void *arg)
@@ -300,6 +311,7 @@ static const struct source {
     [SHOW_CONFIG] = {.finish = show_config},
     [SHOW_DATABASES] = {.finish = show_databases},
     [SHOW_HEALTH] = {.finish = show_health},
+    [SHOW_LATENCY] = {.finish = show_latency},
     [SHOW_LISTS] = {.visit = visit_census, .finish = show_lists, .census = true},
     [SHOW_MEM] = {.finish = show_mem},
     [SHOW_PEERS] = {.finish = show_peers},
@@ -321,10 +333,11 @@ bool show_visits(enum show what)
     return sources[what].visit != NULL;
 }
 
-struct show_run *show_begin(struct relay *r, enum show what)
+struct show_run *show_begin(struct relay *r, enum show what, const struct filter *filter)
 {
     struct show_run *run = xcalloc(1, sizeof *run);
     run->what = what;
+    run->filter = *filter;
     rows_init(&run->rows, show_at(what)->columns);
     run->clocks = (struct show_clocks){.now_us = now_of(r), .wall_us = clock_wall_us()};
     if (sources[what].census)
@@ -347,6 +360,7 @@ void show_finish(struct relay *r, struct show_run *run)
     if (sources[run->what].finish)
         sources[run->what].finish(r, run);
     rows_sort(&run->rows, row->n_keys);
+    filter_apply(&run->filter, &run->rows);
 }
 
 void show_take_rows(struct show_run *run, struct rows *out)

@@ -222,6 +222,14 @@ static const struct column health[] = {
     TEXT("status", show_health, status),
     TEXT("detail", show_health, detail),
 };
+static const struct column latency[] = {
+    TEXT("database", inspect_latency, database), TEXT("user", inspect_latency, user),
+    TEXT("what", inspect_latency, what),         INT8("count", inspect_latency, count),
+    INT8("mean_us", inspect_latency, mean_us),   INT8("p50_us", inspect_latency, p50_us),
+    INT8("p90_us", inspect_latency, p90_us),     INT8("p95_us", inspect_latency, p95_us),
+    INT8("p99_us", inspect_latency, p99_us),     INT8("p999_us", inspect_latency, p999_us),
+    INT8("max_us", inspect_latency, max_us),
+};
 static const struct column targets[] = {
     TEXT("host", inspect_target, host),
     INT4("port", inspect_target, port),
@@ -258,6 +266,7 @@ static const struct show_row rows[SHOW_COUNT] = {
     [SHOW_FDS] = {"fds", {NULL, 0}, 0, NULL},
     ROW(HEALTH, "health", health, 0),
     [SHOW_HELP] = {"help", {NULL, 0}, 0, NULL},
+    ROW(LATENCY, "latency", latency, 2),
     ROW(LISTS, "lists", lists, 0),
     ROW(MEM, "mem", mem, 0),
     ROW(PEERS, "peers", peers, 1),

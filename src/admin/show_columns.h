@@ -20,6 +20,7 @@ enum show {
     SHOW_FDS,
     SHOW_HEALTH,
     SHOW_HELP,
+    SHOW_LATENCY,
     SHOW_LISTS,
     SHOW_MEM,
     SHOW_PEERS,

@@ -56,6 +56,12 @@ static bool stderr_is_journal(void)
            fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
+void log_set_json(bool on)
+{
+    atomic_store_explicit(&log_shape, on ? LOG_SHAPE_JSON : LOG_SHAPE_TEXT, memory_order_relaxed);
+    atomic_store_explicit(&log_journal, !on && stderr_is_journal(), memory_order_relaxed);
+}
+
 /* "" means nowhere: a file that was open is replaced by /dev/null. */
 static bool open_file(const char *path, struct error *err)
 {
@@ -92,9 +98,7 @@ bool log_configure(const struct log_options *o, struct error *err)
     if (!open_file(o->file, err))
         return false;
     open_syslog(o);
-    atomic_store_explicit(&log_shape, o->json ? LOG_SHAPE_JSON : LOG_SHAPE_TEXT,
-                          memory_order_relaxed);
-    atomic_store_explicit(&log_journal, !o->json && stderr_is_journal(), memory_order_relaxed);
+    log_set_json(o->json);
     log_set_stderr(o->to_stderr);
     log_set_level(o->most);
     return true;

@@ -32,6 +32,8 @@ struct log_options {
 /* Before threads start, or from the main thread. Lines go to stderr alone until log_configure. */
 void log_set_level(enum log_level most);
 void log_set_stderr(bool on);
+/* JSON, or text: towards the journal, if stderr leads there, in its own form. */
+void log_set_json(bool on);
 /* Opens the destinations, a file anew each time, so that it may have been moved away. False: the
  * file could not be opened, and everything is as before. */
 bool log_configure(const struct log_options *o, struct error *err);

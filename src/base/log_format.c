@@ -46,8 +46,10 @@ static size_t text_head(char *out, size_t size, enum log_level level, uint64_t w
 
 static size_t text_message(char *out, size_t n, const char *message)
 {
-    for (; *message && n < TEXT_MAX; message++)
-        out[n++] = (unsigned char)*message < 0x20 && *message != '\t' ? ' ' : *message;
+    for (; *message && n < TEXT_MAX; message++) {
+        unsigned char c = (unsigned char)*message;
+        out[n++] = (c < 0x20 && c != '\t') || c == 0x7f ? ' ' : *message;
+    }
     out[n++] = '\n';
     return n;
 }

@@ -40,18 +40,25 @@ static const struct client_state_row {
     [CLIENT_CLOSING] = {"closing", "close", 0, NULL},
 };
 
-void client_enter(struct client *c, enum client_state next)
+/* Out of line: four states are entered for each transaction. */
+__attribute__((noinline, cold)) static void log_enter(const struct client *c, enum client_state was)
 {
-    if (c->state == next)
-        return;
-    if (!(rows[c->state].next & (1u << next))) {
+    if (!(rows[was].next & (1u << c->state))) {
         log_fatal("C-0x%llx: state %s may not follow %s", (unsigned long long)c->id,
-                  rows[next].name, rows[c->state].name);
+                  rows[c->state].name, rows[was].name);
         abort();
     }
-    log_debug("C-0x%llx: %s -> %s", (unsigned long long)c->id, rows[c->state].name,
-              rows[next].name);
+    log_debug("C-0x%llx: %s -> %s", (unsigned long long)c->id, rows[was].name, rows[c->state].name);
+}
+
+void client_enter(struct client *c, enum client_state next)
+{
+    enum client_state was = c->state;
+    if (was == next)
+        return;
     c->state = next;
+    if (!(rows[was].next & (1u << next)) || log_wants(LOG_DEBUG_LEVEL))
+        log_enter(c, was);
 }
 
 /* ---- the log --------------------------------------------------------------------------- */

@@ -74,6 +74,7 @@ struct client_ops {
 struct client_context {
     struct loop *loop;
     struct setup *setup; /* swapped on reload; a client that looks longer takes a reference */
+    bool log_statements; /* as in the setup: asked for each message */
     const struct client_ops *relay_ops;
     const struct client_ops *console_ops;
     void *owner; /* the relay, or the tests' stand-in */

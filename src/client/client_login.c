@@ -17,6 +17,7 @@
 #include "proto/frame.h"
 #include "proto/frontend.h"
 #include "proto/message.h"
+#include "proto/report.h"
 #include "setup/setup.h"
 
 #include <stdlib.h>
@@ -113,6 +114,18 @@ static void proven(struct client *c)
     c->ops->on_login(c);
 }
 
+/* login_notify_message. */
+static void add_notice(const struct client *c, struct buf *b)
+{
+    struct error note;
+    const char *text = setup_config(c->context->setup)->login_notify_message;
+    if (!text[0])
+        return;
+    /* 00000: class "successful completion". */
+    error_set(&note, "00000", "%s", text);
+    report_notice(b, "NOTICE", &note, NULL, NULL);
+}
+
 void client_welcome(struct client *c, struct span reports, struct param_set *base, struct span key)
 {
     if (c->state != CLIENT_WELCOME)
@@ -122,12 +135,12 @@ void client_welcome(struct client *c, struct span reports, struct param_set *bas
     client_login_free(c);
     backend_build_authentication_ok(&b);
     buf_append(&b, reports.p, reports.n);
-    struct param_set *merged = params_lay_over(base, c->params);
-    params_build_reports(c->params, base, &b);
+    struct param_set *merged = params_welcome(base, c->params, &b);
     param_set_unref(&c->params);
     c->params = merged;
     c->default_params = param_set_ref(merged);
     backend_build_key_data(&b, key);
+    add_notice(c, &b);
     backend_build_ready_for_query(&b, 'I');
     client_enter(c, CLIENT_IDLE);
     send_buf(c, &b);

@@ -12,6 +12,8 @@
 #include "proto/frame.h"
 #include "proto/message.h"
 
+#include <string.h>
+
 /* A client on hold that sends more than this is not read until it goes on. */
 #define HELD_ON_HOLD_MAX 65536
 /* A client that waits in each transaction keeps this much for the next one; one that falls idle
@@ -56,6 +58,54 @@ static bool is_bare(uint8_t type)
     return type == FE_SYNC || type == FE_FLUSH || type == FE_COPY_DONE;
 }
 
+/* log_statements: what came of the message with its first piece, which client_log cuts. */
+static void log_statement(const struct client *c, const struct request *r)
+{
+    static const char *const words[] = {
+        [FE_QUERY] = "statement", [FE_PARSE] = "prepare", [FE_BIND] = "execute"};
+    if (r->type >= sizeof words / sizeof words[0] || !words[r->type])
+        return;
+    const char *p = (const char *)r->bytes.p + FRAME_HEADER, *end = p + r->bytes.n - FRAME_HEADER;
+    /* Bind: portal, statement. Parse: statement, text. */
+    if (r->type == FE_BIND)
+        p += strnlen(p, (size_t)(end - p)) + 1;
+    const char *text = p;
+    if (r->type == FE_PARSE)
+        text += strnlen(p, (size_t)(end - p)) + 1;
+    if (text > end)
+        return;
+    int n = (int)strnlen(text, (size_t)(end - text));
+    if (r->type == FE_PARSE)
+        client_log(c, LOG_INFO_LEVEL, "%s \"%s\": %.*s", words[r->type], p, n, text);
+    else
+        client_log(c, LOG_INFO_LEVEL, "%s: %.*s", words[r->type], n, text);
+}
+
+static void refuse_frame(struct client *c, enum frame_result got)
+{
+    protocol_error(c, got == FRAME_OK ? "unknown pkt: message type is not known"
+                                      : "bad pkt header: message length is out of range");
+}
+
+/* Messages that do not stream: is one there and fit to be offered? */
+static bool is_offerable(struct client *c, const struct message_row *row, const struct frame *f,
+                         struct span in)
+{
+    if (f->type == FE_TERMINATE) {
+        client_close(c, "client close request");
+        return false;
+    }
+    if (f->type == FE_PASSWORD) {
+        protocol_error(c, "unexpected password message after authentication");
+        return false;
+    }
+    if (f->body_len && is_bare(f->type)) {
+        protocol_error(c, "invalid message format: this message has no body");
+        return false;
+    }
+    return in.n >= wanted(row, f, in);
+}
+
 /* Offers one message, or the part of it that is there. Returns the bytes dealt with: 0 to stop. */
 static size_t offer(struct client *c, struct span in)
 {
@@ -65,23 +115,10 @@ static size_t offer(struct client *c, struct span in)
         return 0;
     const struct message_row *row = got == FRAME_OK ? message_frontend(f.type) : NULL;
     if (!row) {
-        protocol_error(c, got == FRAME_OK ? "unknown pkt: message type is not known"
-                                          : "bad pkt header: message length is out of range");
+        refuse_frame(c, got);
         return 0;
     }
-    if (f.type == FE_TERMINATE) {
-        client_close(c, "client close request");
-        return 0;
-    }
-    if (f.type == FE_PASSWORD) {
-        protocol_error(c, "unexpected password message after authentication");
-        return 0;
-    }
-    if (f.body_len && is_bare(f.type)) {
-        protocol_error(c, "invalid message format: this message has no body");
-        return 0;
-    }
-    if (in.n < wanted(row, &f, in))
+    if (row->take != MESSAGE_STREAM && !is_offerable(c, row, &f, in))
         return 0;
     size_t n = f.total < in.n ? f.total : in.n;
     struct request r = {.type = f.type,
@@ -91,6 +128,8 @@ static size_t offer(struct client *c, struct span in)
                         .bytes = span_of(in.p, n)};
     switch (c->ops->on_request(c, &r)) {
     case REQUEST_TAKEN:
+        if (c->context->log_statements)
+            log_statement(c, &r);
         c->body_left = (uint32_t)(f.total - n);
         c->body_type = f.type;
         return n;

@@ -9,10 +9,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/config.h"
+#include "conf/value.h"
 #include "proto/backend.h"
 #include "proto/startup.h"
 #include "setup/setup.h"
 
+#include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,10 +98,26 @@ void client_startup_secured(struct client *c)
 
 /* ---- startup parameters ---------------------------------------------------------------- */
 
+/* ignore_startup_parameters. As in PgBouncer it does not reach what is always followed. */
+static bool is_to_be_ignored(const struct client *c, struct span name)
+{
+    static const char always[] = "application_name client_encoding datestyle timezone "
+                                 "standard_conforming_strings intervalstyle";
+    const char *ignored = setup_config(c->context->setup)->ignore_startup_parameters;
+    char lower[64];
+    if (!ignored[0] || !value_list_has(ignored, name) || name.n >= sizeof lower)
+        return false;
+    for (size_t i = 0; i < name.n; i++)
+        lower[i] = (char)tolower(name.p[i]);
+    return !value_list_has(always, span_of(lower, name.n));
+}
+
 static bool take_parameter(struct client *c, struct param_builder *b, struct span name,
                            struct span value)
 {
     struct error err;
+    if (is_to_be_ignored(c, name))
+        return true;
     switch (params_take_startup(b, name, value, &err)) {
     case PARAM_KEPT:
         return true;
@@ -141,6 +160,23 @@ static bool is_ours(struct span name)
            span_is(name, "replication");
 }
 
+/* application_name_add_host: "name - address:port", as PgBouncer writes it. */
+static void add_host(const struct client *c, struct param_builder *b, const struct startup *m)
+{
+    char text[256], peer[ADDR_TEXT] = "unix";
+    struct startup_parameters it = startup_parameters_of(m);
+    struct span name, value, app = span_str("app");
+    while (startup_parameters_next(&it, &name, &value))
+        if (span_is(name, "application_name"))
+            app = value;
+    if (c->peer && !addr_is_unix(c->peer))
+        addr_text(c->peer, peer, sizeof peer);
+    snprintf(text, sizeof text, "%.*s - %s", (int)(app.n < 128 ? app.n : 128), (const char *)app.p,
+             peer);
+    if (!param_builder_put(b, span_str("application_name"), span_str(text)))
+        client_log(c, LOG_INFO_LEVEL, "no room for its address in application_name");
+}
+
 static bool take_parameters(struct client *c, const struct startup *m)
 {
     struct param_builder *b = param_builder_new(NULL);
@@ -157,6 +193,8 @@ static bool take_parameters(struct client *c, const struct startup *m)
         param_builder_free(&b);
         return false;
     }
+    if (setup_config(c->context->setup)->application_name_add_host)
+        add_host(c, b, m);
     param_set_unref(&c->params);
     c->params = param_builder_finish(&b);
     return true;

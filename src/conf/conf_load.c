@@ -57,10 +57,9 @@ static void load_directories(struct config *cfg, const struct conf_env *env,
                              struct config_sink *sink)
 {
     take_directory(cfg, SETTING_state_dir, env, "STATE_DIRECTORY", sink);
-    if (cfg->profile != CONFIG_URL)
-        return;
     take_directory(cfg, SETTING_unix_socket_dir, env, "RUNTIME_DIRECTORY", sink);
-    take_directory(cfg, SETTING_unix_socket_dir, env, "XDG_RUNTIME_DIR", sink);
+    if (cfg->profile == CONFIG_URL)
+        take_directory(cfg, SETTING_unix_socket_dir, env, "XDG_RUNTIME_DIR", sink);
 }
 
 /* The weakest source first; each sets what it names over what was there. The URL comes after the

@@ -39,6 +39,7 @@ enum setting_flag {
     SETTING_INERT = 1 << 5,          /* accepted and kept, but changes nothing in this version */
     SETTING_OWN = 1 << 6,            /* not a setting of PgBouncer */
     SETTING_SECRET = 1 << 7,         /* its value is never printed */
+    SETTING_NEEDLESS = 1 << 8,       /* PgBouncer needs it, here it has nothing to change */
 };
 
 struct setting {

@@ -2,8 +2,8 @@
 /* setting_list.h - the rows of the table of settings, alphabetical (the order of SHOW CONFIG).
  *
  * Included several times, each time with other definitions of the row macros, which it undefines
- * at its end; so no include guard. To add a setting: one row here, one paragraph in the manual, a
- * line in etc/pgballast.ini, a test.
+ * at its end; so no include guard. To add a setting: one row here, its place in doc/reference.c,
+ * `make reference` for manual and sample file, a test.
  *
  *     SETTING_BOOL    (name,              ini, url,           flags, help)
  *     SETTING_INT     (name,              ini, url, min, max, flags, help)
@@ -19,7 +19,7 @@
 
 SETTING_LIST(admin_users, "", "", SETTING_RELOAD,
     "users who may do everything on the console")
-SETTING_BOOL(application_name_add_host, "0", "0", SETTING_RELOAD | SETTING_INERT,
+SETTING_BOOL(application_name_add_host, "0", "0", SETTING_RELOAD,
     "append the client's address to application_name at login")
 SETTING_STRING(auth_dbname, "", "", SETTING_RELOAD | SETTING_NULL | SETTING_INERT,
     "database on which auth_query runs")
@@ -76,7 +76,7 @@ SETTING_STRING(client_tls_protocols, "secure", "secure", SETTING_RELOAD,
     "TLS versions for clients: secure, all, or a list")
 SETTING_ENUM(client_tls_sslmode, sslmode, sslmode_words, "disable", "prefer", SETTING_RELOAD,
     "whether clients may, must or must not use TLS, and show a certificate")
-SETTING_STRING(conffile, "", "", SETTING_RELOAD | SETTING_NULL | SETTING_INERT,
+SETTING_STRING(conffile, "", "", SETTING_RELOAD | SETTING_NULL,
     "configuration file, as named on the command line")
 SETTING_INT(default_pool_size, "20", "20", 0, 1000000, SETTING_RELOAD | SETTING_ZERO_UNLIMITED,
     "server connections per pool; 0 is unlimited")
@@ -97,8 +97,8 @@ SETTING_INT(http_port, "0", "6433", 0, 65535, SETTING_OWN,
 SETTING_DURATION(idle_transaction_timeout, "0", "0", 0, DURATION_MAX_US, SETTING_RELOAD,
     "close a client that is idle inside a transaction for longer; 0 is never")
 SETTING_LIST(ignore_startup_parameters, "", "", SETTING_RELOAD,
-    "start-up parameters that are dropped; options: unknown settings inside it")
-SETTING_STRING(job_name, "pgbouncer", "pgbouncer", SETTING_INERT,
+    "start-up parameters that are dropped")
+SETTING_STRING(job_name, "pgbouncer", "pgbouncer", SETTING_NEEDLESS,
     "name of the Windows service, kept for compatibility")
 SETTING_BOOL(lazy_begin, "0", "1", SETTING_RELOAD | SETTING_OWN | SETTING_INERT,
     "hold BEGIN back until the first statement, so that it occupies no server")
@@ -118,13 +118,13 @@ SETTING_DURATION(log_min_duration, "0", "0", 0, DURATION_MAX_US, SETTING_RELOAD 
     "log statements that take longer, with their phases; 0 is off")
 SETTING_BOOL(log_pooler_errors, "1", "1", SETTING_RELOAD,
     "log the errors that are sent to clients")
-SETTING_BOOL(log_statements, "0", "0", SETTING_RELOAD | SETTING_OWN | SETTING_INERT,
+SETTING_BOOL(log_statements, "0", "0", SETTING_RELOAD | SETTING_OWN,
     "log statements")
 SETTING_BOOL(log_stats, "1", "1", SETTING_RELOAD,
     "log one line of totals every stats_period")
 SETTING_STRING(logfile, "", "", SETTING_RELOAD,
     "append the log to this file")
-SETTING_STRING(login_notify_message, "", "", SETTING_RELOAD | SETTING_INERT,
+SETTING_STRING(login_notify_message, "", "", SETTING_RELOAD,
     "notice for each client at login")
 SETTING_INT(max_client_conn, "100", "0", 0, 10000000, SETTING_RELOAD,
     "client connections; 0 is as many as the descriptors allow")
@@ -136,7 +136,7 @@ SETTING_INT(max_db_connections, "0", "0", 0, 1000000, SETTING_RELOAD | SETTING_Z
     "server connections per database; 0 is unlimited")
 SETTING_SIZE(max_packet_size, "2147483647", "2147483647", 8, 2147483647, SETTING_RELOAD | SETTING_INERT,
     "largest protocol message")
-SETTING_INT(max_pinned, "0", "0", 0, 1000000, SETTING_RELOAD | SETTING_OWN | SETTING_ZERO_UNLIMITED,
+SETTING_INT(max_pinned, "0", "0", 0, 1000000, SETTING_RELOAD | SETTING_OWN | SETTING_ZERO_UNLIMITED | SETTING_INERT,
     "servers of a pool that may be pinned to clients at a time; 0 is unlimited")
 SETTING_INT(max_prepared_statements, "200", "200", 0, 1000000, SETTING_RELOAD,
     "prepared statements kept on each server; 0 is off")
@@ -158,7 +158,7 @@ SETTING_STRING(pidfile, "", "", 0,
     "file for the process id; needed for -d")
 SETTING_LIST(pin_rules, "", "", SETTING_RELOAD | SETTING_OWN | SETTING_INERT,
     "functions that leave session state behind")
-SETTING_SIZE(pkt_buf, "4096", "4096", 512, 16777216, SETTING_INERT,
+SETTING_SIZE(pkt_buf, "4096", "4096", 512, 16777216, SETTING_NEEDLESS,
     "size of PgBouncer's stream buffers, kept for compatibility")
 SETTING_DURATION(pool_idle_timeout, "0", "0", 0, DURATION_MAX_US, SETTING_RELOAD | SETTING_INERT,
     "forget a pool without clients and servers after this long; 0 is never")
@@ -174,21 +174,21 @@ SETTING_INT(reserve_pool_size, "0", "0", 0, 1000000, SETTING_RELOAD,
     "further server connections for a pool whose clients wait; 0 is none")
 SETTING_DURATION(reserve_pool_timeout, "5", "5", 0, DURATION_MAX_US, SETTING_RELOAD,
     "wait after which the reserve is used; 0 is never")
-SETTING_STRING(resolv_conf, "", "", SETTING_INERT,
+SETTING_STRING(resolv_conf, "", "", 0,
     "another resolv.conf")
-SETTING_DURATION(retry_max_delay, "5", "5", 1, DURATION_MAX_US, SETTING_RELOAD | SETTING_OWN | SETTING_INERT,
+SETTING_DURATION(retry_max_delay, "5", "5", 1, DURATION_MAX_US, SETTING_RELOAD | SETTING_OWN,
     "longest pause between attempts to connect after quick failures")
-SETTING_DURATION(retry_min_delay, "250ms", "250ms", 1, DURATION_MAX_US, SETTING_RELOAD | SETTING_OWN | SETTING_INERT,
+SETTING_DURATION(retry_min_delay, "250ms", "250ms", 1, DURATION_MAX_US, SETTING_RELOAD | SETTING_OWN,
     "first pause between attempts to connect after a quick failure")
-SETTING_DURATION(retry_slow_delay, "30", "30", 1, DURATION_MAX_US, SETTING_RELOAD | SETTING_OWN | SETTING_INERT,
+SETTING_DURATION(retry_slow_delay, "30", "30", 1, DURATION_MAX_US, SETTING_RELOAD | SETTING_OWN,
     "pause between attempts after an answer that the other side remembers for a while")
-SETTING_INT(sbuf_loopcnt, "5", "5", 0, 1000000, SETTING_RELOAD | SETTING_INERT,
+SETTING_INT(sbuf_loopcnt, "5", "5", 0, 1000000, SETTING_RELOAD | SETTING_NEEDLESS,
     "buffers handled per wake-up in PgBouncer, kept for compatibility")
 SETTING_INT(scram_iterations, "4096", "4096", 1, 1000000, SETTING_RELOAD,
     "SCRAM iterations for secrets that are stored in plain text")
-SETTING_DURATION(server_check_delay, "30", "30", 0, DURATION_MAX_US, SETTING_RELOAD,
+SETTING_DURATION(server_check_delay, "30", "30", 0, DURATION_MAX_US, SETTING_RELOAD | SETTING_INERT,
     "idle time after which a server is checked before use; 0 is always")
-SETTING_STRING(server_check_query, "<empty>", "<empty>", SETTING_RELOAD,
+SETTING_STRING(server_check_query, "<empty>", "<empty>", SETTING_RELOAD | SETTING_INERT,
     "query that checks a server; <empty> is an empty query, nothing is no check")
 SETTING_DURATION(server_connect_timeout, "15", "10", 1, DURATION_MAX_US, SETTING_RELOAD,
     "longest time for connecting and logging in at a server, waking not counted")
@@ -199,7 +199,7 @@ SETTING_DURATION(server_idle_timeout, "600", "240", 0, DURATION_MAX_US, SETTING_
 SETTING_DURATION(server_lifetime, "3600", "3600", 0, DURATION_MAX_US, SETTING_RELOAD,
     "close a free server that is older; 0 is after one use")
 SETTING_DURATION(server_login_retry, "15", "1", 0, DURATION_MAX_US, SETTING_RELOAD,
-    "pause after a failed connect before the next")
+    "longest pause after a failed connect before the next")
 SETTING_STRING(server_reset_query, "DISCARD ALL", "DISCARD ALL", SETTING_RELOAD,
     "query that cleans a server of a session pool")
 SETTING_BOOL(server_reset_query_always, "0", "0", SETTING_RELOAD,
@@ -250,11 +250,11 @@ SETTING_DURATION(tcp_keepidle, "0", "60", 0, DURATION_MAX_US, SETTING_RELOAD,
     "silence before the first probe; 0 is the system's default")
 SETTING_DURATION(tcp_keepintvl, "0", "10", 0, DURATION_MAX_US, SETTING_RELOAD,
     "time between probes; 0 is the system's default")
-SETTING_SIZE(tcp_socket_buffer, "0", "0", 0, 1073741824, SETTING_RELOAD | SETTING_INERT,
+SETTING_SIZE(tcp_socket_buffer, "0", "0", 0, 1073741824, SETTING_RELOAD,
     "size of the kernel's socket buffers; 0 is the system's default")
 SETTING_DURATION(tcp_user_timeout, "0", "30s", 0, DURATION_MAX_US, SETTING_RELOAD | SETTING_MS,
     "longest time that sent bytes may stay unacknowledged; 0 is the system's default")
-SETTING_LIST(track_extra_parameters, "IntervalStyle", "IntervalStyle", 0,
+SETTING_LIST(track_extra_parameters, "IntervalStyle", "IntervalStyle", SETTING_NEEDLESS,
     "further reported parameters to keep per client")
 SETTING_BOOL(track_latency, "1", "1", SETTING_RELOAD | SETTING_OWN | SETTING_INERT,
     "keep histograms of waits, statements and transactions")

@@ -86,6 +86,19 @@ static void settle_pool_sizes(struct check *c)
     }
 }
 
+/* PgBouncer's one pause is here the longest of several that grow. */
+static void settle_retry(struct check *c)
+{
+    struct error err;
+    if (!is_said(c, SETTING_server_login_retry) || is_said(c, SETTING_retry_max_delay))
+        return;
+    char *text = setting_text(setting_at(SETTING_server_login_retry), c->cfg);
+    const char *value = c->cfg->server_login_retry_us ? text : "1ms";
+    if (!config_set(c->cfg, span_str("retry_max_delay"), value, "follows server_login_retry", &err))
+        refuse(c, SETTING_server_login_retry, err.text);
+    free(text);
+}
+
 /* --- checks ------------------------------------------------------------------------------------
  */
 
@@ -198,15 +211,74 @@ static void check_databases(struct check *c)
         check_loop(c, cfg->fallback);
 }
 
+/* --- what this version accepts and does not do -------------------------------------------------
+ */
+
+static void tell_inert(struct check *c, const struct setting *s, enum setting_id id)
+{
+    if (s->flags & SETTING_INERT)
+        config_report(c->sink, CONFIG_WARNING, origin(c, id), "%s has no effect in this version",
+                      s->name);
+    else
+        config_report(c->sink, CONFIG_NOTE, origin(c, id),
+                      "%s is accepted for PgBouncer's sake: there is nothing here that it changes",
+                      s->name);
+}
+
+/* A default that is written out promises nothing that does not hold. */
+static void check_inert(struct check *c)
+{
+    struct config *defaults = config_new(c->cfg->profile);
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        const struct setting *s = setting_at((enum setting_id)i);
+        if ((s->flags & (SETTING_INERT | SETTING_NEEDLESS)) && is_said(c, (enum setting_id)i) &&
+            !setting_equal(s, c->cfg, defaults))
+            tell_inert(c, s, (enum setting_id)i);
+    }
+    config_free(&defaults);
+}
+
+static void check_inert_keys(struct check *c, const struct config_database *db)
+{
+    const struct {
+        const char *name;
+        const char *value;
+    } keys[] = {
+        {"connect_query", db->connect_query},
+        {"auth_user", db->auth_user},
+        {"auth_query", db->auth_query},
+        {"auth_dbname", db->auth_dbname},
+    };
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (keys[i].value)
+            config_report(c->sink, CONFIG_WARNING, db->origin,
+                          "database \"%s\": %s has no effect in this version", db->name,
+                          keys[i].name);
+}
+
+static void check_inert_lines(struct check *c)
+{
+    for (const struct config_database *db = c->cfg->databases; db; db = db->hh.next)
+        check_inert_keys(c, db);
+    if (c->cfg->fallback)
+        check_inert_keys(c, c->cfg->fallback);
+    for (const struct config_peer *peer = c->cfg->peers; peer; peer = peer->hh.next)
+        config_report(c->sink, CONFIG_WARNING, peer->origin,
+                      "peer %d: peers have no effect in this version", peer->id);
+}
+
 bool config_validate(struct config *cfg, struct config_sink *sink)
 {
     unsigned errors_before = sink->n_errors;
     struct check c = {.cfg = cfg, .sink = sink};
     settle_pool_sizes(&c);
+    settle_retry(&c);
     check_listening(&c);
     check_client_tls(&c);
     check_server_tls(&c);
     check_auth(&c);
     check_databases(&c);
+    check_inert(&c);
+    check_inert_lines(&c);
     return sink->n_errors == errors_before;
 }

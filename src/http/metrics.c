@@ -12,7 +12,7 @@
 #define PREFIX "pgballast_"
 #define COUNT_OF(table) (sizeof(table) / sizeof(table)[0])
 
-enum family_kind { GAUGE, COUNTER, STATESET, INFO };
+enum family_kind { GAUGE, COUNTER, HISTOGRAM, STATESET, INFO };
 enum family_unit { NONE, SECONDS, BYTES };
 
 /* A metric's name without prefix, unit and "_total". */
@@ -24,12 +24,15 @@ struct family {
     const char *help;
 };
 
-static const char *const kind_words[] = {
-    [GAUGE] = "gauge", [COUNTER] = "counter", [STATESET] = "stateset", [INFO] = "info"};
+static const char *const kind_words[] = {[GAUGE] = "gauge",
+                                         [COUNTER] = "counter",
+                                         [HISTOGRAM] = "histogram",
+                                         [STATESET] = "stateset",
+                                         [INFO] = "info"};
 static const char *const unit_words[] = {[NONE] = "", [SECONDS] = "seconds", [BYTES] = "bytes"};
 /* What a sample's name has that its family's has not. */
 static const char *const suffixes[] = {
-    [GAUGE] = "", [COUNTER] = "_total", [STATESET] = "", [INFO] = "_info"};
+    [GAUGE] = "", [COUNTER] = "_total", [HISTOGRAM] = "", [STATESET] = "", [INFO] = "_info"};
 
 /* ---- one family ------------------------------------------------------------------------ */
 
@@ -216,6 +219,53 @@ static void write_labelled(struct buf *page, const struct snapshot *s, const str
     }
 }
 
+/* Their samples are named _bucket, _count and _sum. */
+static const struct family latency_families[] = {
+    [LATENCY_WAIT] = {"wait_duration", HISTOGRAM, SECONDS, 0,
+                      "How long clients waited for a server, those who did not included."},
+    [LATENCY_QUERY] = {"query_duration", HISTOGRAM, SECONDS, 0, "How long queries took."},
+    [LATENCY_XACT] = {"transaction_duration", HISTOGRAM, SECONDS, 0, "How long transactions took."},
+};
+
+static void write_histogram(struct buf *page, const struct family *f, const struct snapshot_pool *p,
+                            const struct snapshot_latency *l)
+{
+    static const struct family plain = {NULL, GAUGE, NONE, 0, NULL};
+    static const struct family seconds = {NULL, GAUGE, SECONDS, 0, NULL};
+    for (size_t i = 0; i < SNAPSHOT_BUCKETS; i++) {
+        add_name(page, f);
+        text_add(page, "_bucket");
+        begin_pool_labels(page, p);
+        text_add(page, ",le=\"");
+        if (i + 1 < SNAPSHOT_BUCKETS)
+            text_add_seconds(page, snapshot_bucket_us(i));
+        else
+            text_add(page, "+Inf");
+        text_add(page, "\"}");
+        add_value(page, &plain, l->cumulated[i]);
+    }
+    add_name(page, f);
+    text_add(page, "_count");
+    begin_pool_labels(page, p);
+    text_add(page, "}");
+    add_value(page, &plain, l->cumulated[SNAPSHOT_BUCKETS - 1]);
+    add_name(page, f);
+    text_add(page, "_sum");
+    begin_pool_labels(page, p);
+    text_add(page, "}");
+    add_value(page, &seconds, l->sum_us);
+}
+
+static void write_histograms(struct buf *page, const struct snapshot *s)
+{
+    for (size_t kind = 0; kind < COUNT_OF(latency_families); kind++) {
+        begin_family(page, &latency_families[kind]);
+        for (size_t i = 0; i < s->n_pools; i++)
+            write_histogram(page, &latency_families[kind], &s->pools[i],
+                            &s->pools[i].latency[kind]);
+    }
+}
+
 static void write_pools(struct buf *page, const struct snapshot *s)
 {
     for (size_t i = 0; i < COUNT_OF(pool_families); i++)
@@ -223,6 +273,7 @@ static void write_pools(struct buf *page, const struct snapshot *s)
     write_labelled(page, s, &servers_family, "state", servers_by_state, COUNT_OF(servers_by_state));
     write_labelled(page, s, &refusals_family, "reason", refusals_by_reason,
                    COUNT_OF(refusals_by_reason));
+    write_histograms(page, s);
 }
 
 /* ---- targets --------------------------------------------------------------------------- */

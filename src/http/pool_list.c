@@ -43,6 +43,24 @@ static const char *limit_text(uint64_t limit, char out[24])
     return out;
 }
 
+/* Percentiles of the last one to two statistics periods; null if nothing happened in them. */
+static void write_latency(struct buf *page, const struct snapshot_pool *p)
+{
+    text_add(page, ",\"latency\":{");
+    for (int kind = 0; kind < LATENCY_KINDS; kind++) {
+        const struct snapshot_latency *l = &p->latency[kind];
+        text_addf(page, "%s\"%s\":", kind ? "," : "", latency_kind_name((enum latency_kind)kind));
+        if (l->recent)
+            text_addf(page,
+                      "{\"count\":%" PRIu64 ",\"p50_us\":%" PRIu64 ",\"p95_us\":%" PRIu64
+                      ",\"p99_us\":%" PRIu64 "}",
+                      l->recent, l->p50_us, l->p95_us, l->p99_us);
+        else
+            text_add(page, "null");
+    }
+    text_add(page, "}");
+}
+
 static void write_pool(struct buf *page, const struct snapshot_pool *p)
 {
     char size[24];
@@ -57,6 +75,7 @@ static void write_pool(struct buf *page, const struct snapshot_pool *p)
         const void *at = (const char *)p + fields[i].offset;
         text_addf(page, ",\"%s\":%" PRIu64, fields[i].name, *(const uint64_t *)at);
     }
+    write_latency(page, p);
     text_addf(page, ",\"paused\":%s,\"disabled\":%s,\"error\":", p->paused ? "true" : "false",
               p->disabled ? "true" : "false");
     text_add_json(page, p->refusal[0] ? p->refusal : NULL);

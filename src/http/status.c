@@ -28,7 +28,7 @@ static const char body[] =
     "<a href=\"/metrics\">/metrics</a></p>\n"
     "<noscript>This page needs JavaScript; the links above do not.</noscript>\n";
 
-/* Rates and mean times are of the two seconds between two looks. */
+/* Rates are of the two seconds between two looks, percentiles of the last statistics period. */
 static const char script[] =
     "<script>\n"
     "'use strict';\n"
@@ -58,10 +58,9 @@ static const char script[] =
     "    const grown = f => p[f] - old[f];\n"
     "    next[key] = p;\n"
     "    p.rate = old && (grown('queries') / seconds).toFixed(0);\n"
-    "    p.time = old && grown('queries') > 0 ? ms(grown('query_time_us') / grown('queries')) : "
-    "null;\n"
-    "    p.wait = old && grown('assignments') > 0\n"
-    "      ? ms(grown('wait_time_us') / grown('assignments')) : null;\n"
+    "    const times = l => l && [l.p50_us, l.p95_us, l.p99_us].map(ms).join(' · ');\n"
+    "    p.time = times(p.latency.query);\n"
+    "    p.wait = times(p.latency.wait);\n"
     "    p.note = p.error ?? (p.paused ? 'paused' : p.disabled ? 'disabled' : '');\n"
     "  }\n"
     "  before = next; looked = now;\n"
@@ -69,8 +68,8 @@ static const char script[] =
     "    text('mode', p => p.pool_mode), number('size', p => p.size),\n"
     "    number('checked out', p => p.checked_out), number('checked in', p => p.checked_in),\n"
     "    number('clients', p => p.clients), number('queue', p => p.queue),\n"
-    "    number('queries/s', p => p.rate), number('query', p => p.time),\n"
-    "    number('wait', p => p.wait), text('', p => p.note)], page.pools);\n"
+    "    number('queries/s', p => p.rate), number('query p50 · p95 · p99', p => p.time),\n"
+    "    number('wait p50 · p95 · p99', p => p.wait), text('', p => p.note)], page.pools);\n"
     "  at('sum').textContent = `${page.clients} clients, ${page.servers} servers`\n"
     "    + (page.max_servers ? ` of ${page.max_servers}` : '')\n"
     "    + (page.pools_not_listed ? `, ${page.pools_not_listed} more pools` : '');\n"

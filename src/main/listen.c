@@ -138,7 +138,9 @@ void listen_tcp_options(const struct config *cfg, struct tcp_options *out)
     *out = (struct tcp_options){.keepalive = cfg->tcp_keepalive,
                                 .keepidle_s = (int)(cfg->tcp_keepidle_us / US_PER_S),
                                 .keepintvl_s = (int)(cfg->tcp_keepintvl_us / US_PER_S),
-                                .keepcnt = cfg->tcp_keepcnt};
+                                .keepcnt = cfg->tcp_keepcnt,
+                                .user_timeout_ms = (unsigned)(cfg->tcp_user_timeout_us / US_PER_MS),
+                                .buffer_bytes = (int)cfg->tcp_socket_buffer_bytes};
 }
 
 struct listeners *listen_start(struct loop *loop, const struct config *cfg, struct workers *w)
@@ -161,6 +163,11 @@ struct listeners *listen_start(struct loop *loop, const struct config *cfg, stru
     if (!ok)
         listeners_free(&ls);
     return ls;
+}
+
+bool listen_is_here(struct relay *r)
+{
+    return relay_worker(r) == 0;
 }
 
 bool listen_http(struct http **http_out, struct loop *loop, const struct config *cfg,

@@ -87,8 +87,8 @@ static int run(struct program *p)
     if (!ok)
         log_fatal("%s", err.text);
     ok = ok && program_start(p);
-    if (background >= 0)
-        daemon_started(background, ok ? 0 : 1);
+    if (ok && background >= 0)
+        daemon_started(background, 0);
     if (ok) {
         systemd_notify("READY=1");
         loop_run(p->loop);
@@ -96,6 +96,9 @@ static int run(struct program *p)
     program_stop(p);
     if (pidfile[0])
         daemon_remove_pidfile(pidfile);
+    /* Who is told of a failure may try again at once: nothing of this attempt is left by now. */
+    if (!ok && background >= 0)
+        daemon_started(background, 1);
     setup_unref(&first);
     return ok ? 0 : 1;
 }
@@ -123,6 +126,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     log_set_level((enum log_level)(LOG_INFO_LEVEL + (o.verbose > 2 ? 2 : o.verbose)));
     log_set_stderr(!o.quiet);
+    log_set_json(false);
     if (!auth_init(&err)) {
         log_fatal("%s", err.text);
         return 1;

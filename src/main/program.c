@@ -6,6 +6,7 @@
 #include "auth/keycache.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "http/http.h"
 #include "main/greeting.h"
 #include "main/listen.h"
@@ -16,19 +17,29 @@
 #include "pool/registry.h"
 #include "relay/cancel.h"
 #include "relay/places.h"
+#include "relay/refit.h"
 #include "worker/process.h"
 #include "worker/worker.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 /* ---- the configuration ----------------------------------------------------------------- */
 
+/* Findings are kept until it is known in which form the log wants its lines. */
+struct finding {
+    enum log_level level;
+    char *text;
+};
+
 struct findings_run {
     struct error *first; /* may be NULL */
     bool has_first;
+    struct finding *all;
+    size_t n;
 };
 
 static void report(void *owner, enum config_severity severity, const char *origin, const char *text)
@@ -39,11 +50,24 @@ static void report(void *owner, enum config_severity severity, const char *origi
         [CONFIG_ERROR] = LOG_ERROR_LEVEL,
     };
     struct findings_run *run = owner;
-    log_line(levels[severity], "%s%s%s", origin, origin[0] ? ": " : "", text);
+    run->all = xrealloc(run->all, (run->n + 1) * sizeof run->all[0]);
+    run->all[run->n++] = (struct finding){
+        .level = levels[severity],
+        .text = xasprintf("%s%s%s", origin, origin[0] ? ": " : "", text),
+    };
     if (severity != CONFIG_ERROR || run->has_first)
         return;
     run->has_first = true;
     error_set(run->first, "F0000", "%s%s%s", origin, origin[0] ? ": " : "", text);
+}
+
+static void log_findings(struct findings_run *run)
+{
+    for (size_t i = 0; i < run->n; i++) {
+        log_line(run->all[i].level, "%s", run->all[i].text);
+        free(run->all[i].text);
+    }
+    free(run->all);
 }
 
 struct setup *program_load(const struct options *o, const struct setup *before, struct error *err)
@@ -51,23 +75,45 @@ struct setup *program_load(const struct options *o, const struct setup *before, 
     struct findings_run run = {.first = err};
     struct config_sink sink = {.report = report, .owner = &run};
     struct config *cfg = NULL;
-    if (!config_load(&o->request, &cfg, &sink))
-        return NULL;
-    return setup_build(cfg, before, &sink);
+    struct setup *s = NULL;
+    if (config_load(&o->request, &cfg, &sink)) {
+        /* A reload goes on in the form it began in: it may still be refused. */
+        if (!before)
+            log_set_json(cfg->log_format == LOG_FORMAT_JSON);
+        s = setup_build(cfg, before, &sink);
+    }
+    log_findings(&run);
+    return s;
 }
 
 /* ---- start ----------------------------------------------------------------------------- */
 
+/* Listening sockets, log, event loops, a few of everything. */
+#define OWN_DESCRIPTORS 64
+
+/* What the configuration may come to: a guess where a limit is not set, for pools depend on who
+ * logs in. */
+static unsigned long long expected_descriptors(const struct config *cfg)
+{
+    unsigned long long databases = HASH_COUNT(cfg->databases) + (cfg->fallback ? 1 : 0);
+    unsigned long long servers = cfg->max_server_connections > 0
+                                     ? (unsigned long long)cfg->max_server_connections
+                                     : databases * (unsigned long long)cfg->default_pool_size;
+    return (unsigned long long)cfg->max_client_conn + servers + OWN_DESCRIPTORS;
+}
+
 static void raise_descriptor_limit(const struct config *cfg)
 {
     struct rlimit limit;
+    unsigned long long expected = expected_descriptors(cfg);
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return;
     limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0)
         log_warning("could not raise the limit of open files: %s", strerror(errno));
-    log_debug("kernel file descriptor limit: %llu; max_client_conn: %d",
-              (unsigned long long)limit.rlim_cur, cfg->max_client_conn);
+    log_line(expected > limit.rlim_cur ? LOG_WARNING_LEVEL : LOG_INFO_LEVEL,
+             "kernel file descriptor limit: %llu; max_client_conn: %d, max expected fd use: %llu",
+             (unsigned long long)limit.rlim_cur, cfg->max_client_conn, expected);
 }
 
 static int worker_count(const struct config *cfg)
@@ -85,12 +131,11 @@ static bool start_shared(struct program *p, int workers)
     uint32_t servers =
         cfg->max_server_connections > 0 ? (uint32_t)cfg->max_server_connections : POOL_UNLIMITED;
     struct cap_settings total = {.max_servers = servers, .max_clients = POOL_UNLIMITED};
-    struct resolver_options names = {.max_ttl_us = cfg->dns_max_ttl_us};
-    struct target_limits limits = {
-        .max_connects = (unsigned)cfg->max_connects,
-        .breaker_failures = (unsigned)cfg->breaker_failures,
-        .breaker_open_us = cfg->breaker_open_time_us,
+    struct resolver_options names = {
+        .max_ttl_us = cfg->dns_max_ttl_us,
+        .resolv_conf = cfg->resolv_conf[0] ? cfg->resolv_conf : NULL,
     };
+    struct target_limits limits = refit_target_limits(cfg);
     p->shared.registry = registry_new((unsigned)workers, &total);
     p->shared.places =
         places_new(p->shared.registry, (unsigned)workers, &limits, loop_now(p->loop));
@@ -123,13 +168,14 @@ bool program_start(struct program *p)
         return false;
     p->reload = reload_new(p);
     p->shared.process = process_new(p->loop, &process_ops, p);
-    p->workers = workers_start(&p->shared, workers, p->setup, &console_ops);
+    p->workers = workers_new(&p->shared, workers, p->setup, &console_ops);
     stats_line_init(&p->stats_line, p->loop, &p->shared, cfg);
     signals_watch(p);
-    p->listeners = listen_start(p->loop, cfg, p->workers);
+    p->listeners = listen_start(workers_accept_loop(p->workers), cfg, p->workers);
     if (!p->listeners)
         return false;
     p->shutdown.listeners = p->listeners;
+    workers_start(p->workers);
     if (!listen_http(&p->http, p->loop, cfg, &p->shared))
         return false;
     greeting_log(cfg);
@@ -139,9 +185,10 @@ bool program_start(struct program *p)
 
 void program_stop(struct program *p)
 {
-    listeners_free(&p->listeners);
     http_free(&p->http);
-    workers_stop(&p->workers);
+    workers_stop(p->workers);
+    listeners_free(&p->listeners);
+    workers_free(&p->workers);
     stats_line_fini(&p->stats_line);
     process_free(&p->shared.process);
     reload_free(&p->reload);

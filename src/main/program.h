@@ -19,8 +19,8 @@ struct program {
     const struct config *started; /* as at the start: what a reload cannot change is still so */
     struct setup *setup;          /* the main thread's; counted */
     struct loop *loop;
-    struct listeners *listeners;
-    struct http *http; /* NULL: none is configured */
+    struct listeners *listeners; /* on the loop of the worker that accepts */
+    struct http *http;           /* NULL: none is configured */
     struct workers *workers;
     struct relay_shared shared;
     struct shutdown shutdown;

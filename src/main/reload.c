@@ -149,7 +149,15 @@ static void workers_have_swapped(struct reload *r)
 static void each_swap(struct relay *w, void *arg)
 {
     const struct round *round = arg;
+    struct listeners *ls = round->reload->program->listeners;
+    const struct config *cfg = setup_config(round->setup);
+    struct tcp_options tcp;
     refit_worker(w, round->setup);
+    if (!listen_is_here(w))
+        return;
+    listen_tcp_options(cfg, &tcp);
+    listeners_set_tcp(ls, &tcp);
+    listeners_defer_accept(ls, cfg->tcp_defer_accept);
 }
 
 /* What the main thread itself looks at. */
@@ -157,10 +165,7 @@ static void take_own_part(struct reload *r)
 {
     struct program *p = r->program;
     const struct config *cfg = setup_config(r->setup);
-    struct tcp_options tcp;
     name_restart_only(p->started, cfg);
-    listen_tcp_options(cfg, &tcp);
-    listeners_set_tcp(p->listeners, &tcp);
     resolver_set_max_ttl(p->shared.resolver, cfg->dns_max_ttl_us);
     stats_line_follow(&p->stats_line, cfg);
     setup_unref(&p->setup);

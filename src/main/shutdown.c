@@ -14,6 +14,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "main/listen.h"
 #include "main/systemd.h"
 #include "net/listener.h"
 #include "relay/order.h"
@@ -77,7 +78,13 @@ static void dismiss_waiting(struct relay *r, void *arg)
     order_dismiss_waiting(r, &err);
 }
 
-static void dismissed(struct client *c, void *arg)
+static void refuse_new(struct relay *r, void *arg)
+{
+    if (listen_is_here(r))
+        listeners_close_tcp(arg);
+}
+
+static void visited(struct client *c, void *arg)
 {
     (void)c;
     (void)arg;
@@ -88,12 +95,12 @@ static void stop_serving(struct shutdown *s)
     struct error err;
     atomic_store_explicit(&s->shared->is_stopping, true, memory_order_relaxed);
     if (s->listeners)
-        listeners_close_tcp(s->listeners);
+        visit_workers(s->shared->relays[0], 0, refuse_new, visited, s->listeners);
     if (s->mode != SHUTDOWN_WAIT_FOR_SERVERS)
         return;
     /* It may be paused already. */
     (void)command_pause(s->shared->relays[0], NULL, &err);
-    visit_workers(s->shared->relays[0], 0, dismiss_waiting, dismissed, NULL);
+    visit_workers(s->shared->relays[0], 0, dismiss_waiting, visited, NULL);
 }
 
 void shutdown_begin(struct shutdown *s, enum shutdown_mode mode, uint64_t patience_us)

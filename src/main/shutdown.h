@@ -14,7 +14,7 @@ struct relay_shared;
 struct shutdown {
     struct loop *loop;
     struct relay_shared *shared;
-    struct listeners *listeners; /* borrowed; NULL before they are there */
+    struct listeners *listeners; /* borrowed, a worker's; NULL before they are there */
     struct mailbox mailbox;
     struct timer timer;
     bool begun;

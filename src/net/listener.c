@@ -35,6 +35,7 @@ struct listener {
     struct listeners *all;
     struct event event;
     int fd;
+    int burst; /* how many connections the next wake-up is expected to find */
     struct addr addr;
     char *path; /* of a socket file that we made; else NULL */
     dev_t device;
@@ -123,23 +124,37 @@ static bool is_about_the_peer(int number)
     }
 }
 
+/* False if nobody waits, or nobody can be let in. */
+static bool accept_one(struct listeners *ls, int listen_fd)
+{
+    struct addr peer = {.len = sizeof peer.u};
+    int fd = accept4(listen_fd, &peer.u.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0)
+        ls->ops->on_accept(ls->owner, fd, &peer);
+    else if (errno == EAGAIN)
+        return false;
+    else if (!is_about_the_peer(errno)) {
+        in_trouble(ls, listen_fd, errno);
+        return false;
+    }
+    return true;
+}
+
+/* Asking until nobody is left would cost a call in vain each time; one connection per wake-up would
+ * be too few in a storm. So as many are expected as came last time, and twice as many when all of
+ * those came. */
 static void on_acceptable(evutil_socket_t listen_fd, short what, void *arg)
 {
     struct listener *li = arg;
     struct listeners *ls = li->all;
+    int n = 0;
     (void)what;
-    for (int i = 0; i < ACCEPTS_PER_TURN && event_pending(&li->event, EV_READ, NULL); i++) {
-        struct addr peer = {.len = sizeof peer.u};
-        int fd = accept4(listen_fd, &peer.u.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
-            ls->ops->on_accept(ls->owner, fd, &peer);
-        } else if (errno == EAGAIN) {
-            return;
-        } else if (!is_about_the_peer(errno)) {
-            in_trouble(ls, listen_fd, errno);
-            return;
-        }
-    }
+    while (n < li->burst && event_pending(&li->event, EV_READ, NULL) && accept_one(ls, listen_fd))
+        n++;
+    if (n == li->burst)
+        li->burst = n * 2 < ACCEPTS_PER_TURN ? n * 2 : ACCEPTS_PER_TURN;
+    else
+        li->burst = n ? n : 1;
 }
 
 /* ---- adding ---------------------------------------------------------------------------- */
@@ -164,6 +179,7 @@ static struct listener *add(struct listeners *ls, int fd, char *path)
     li->all = ls;
     li->fd = fd;
     li->path = path;
+    li->burst = 1;
     li->addr.len = sizeof li->addr.u;
     (void)getsockname(fd, &li->addr.u.sa, &li->addr.len);
     /* Accepted sockets inherit them (tcp(7)): no system calls per connection. */
@@ -434,6 +450,10 @@ void listeners_free(struct listeners **lsp)
 void listeners_set_tcp(struct listeners *ls, const struct tcp_options *tcp)
 {
     ls->options.tcp = *tcp;
+    for (struct listener *li = ls->first; li; li = li->next) {
+        if (!addr_is_unix(&li->addr))
+            tcp_options_apply(li->fd, tcp);
+    }
 }
 
 void listeners_pause(struct listeners *ls)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* listener.h - the listening sockets of the process, on the main loop.
+/* listener.h - the listening sockets of the process, on one loop.
  *
- * Accepts at most 16 connections per wake-up. When descriptors run out, one waiting connection is
- * accepted on a spare descriptor and dropped, so that its peer learns it at once, and accepting
- * stops for 100 ms instead of spinning. */
+ * Accepts at most 16 connections per wake-up and socket. When descriptors run out, one waiting
+ * connection is accepted on a spare descriptor and dropped, so that its peer learns it at once, and
+ * accepting stops for 100 ms instead of spinning. */
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H
 

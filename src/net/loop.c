@@ -176,7 +176,7 @@ void loop_undefer(struct loop_task *t)
 
 /* ---- staging buffers ------------------------------------------------------------------- */
 
-struct staging *loop_staging_enter(struct loop *l, const struct stream *reader)
+struct staging *loop_staging_enter_nested(struct loop *l, const struct stream *reader)
 {
     for (int i = 0; i < l->staging_used; i++) {
         if (l->staging[i].reader == reader)
@@ -191,11 +191,6 @@ struct staging *loop_staging_enter(struct loop *l, const struct stream *reader)
     }
     st->reader = reader;
     return st;
-}
-
-void loop_staging_leave(struct loop *l)
-{
-    l->staging[--l->staging_used].reader = NULL;
 }
 
 void loop_staging_forget(struct loop *l, const struct stream *reader)
@@ -222,6 +217,7 @@ static void arm(struct timer *t)
     struct timeval tv = {.tv_sec = (time_t)(wait / US_PER_S),
                          .tv_usec = (suseconds_t)(wait % US_PER_S)};
     event_add(&t->event, &tv);
+    t->is_set = true;
 }
 
 /* libevent counts on a coarse clock and may call a few milliseconds early. */
@@ -230,10 +226,12 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     struct timer *t = arg;
     (void)fd;
     (void)what;
-    if (loop_now(t->loop) < t->at_us)
+    if (loop_now(t->loop) < t->at_us) {
         arm(t);
-    else
-        t->cb(t->arg);
+        return;
+    }
+    t->is_set = false;
+    t->cb(t->arg);
 }
 
 void timer_init(struct timer *t, struct loop *l, void (*cb)(void *arg), void *arg)
@@ -251,11 +249,7 @@ void timer_set(struct timer *t, uint64_t at_us)
 void timer_clear(struct timer *t)
 {
     event_del(&t->event);
-}
-
-bool timer_is_set(const struct timer *t)
-{
-    return t->loop && event_pending(&t->event, EV_TIMEOUT, NULL);
+    t->is_set = false;
 }
 
 void timer_fini(struct timer *t)
@@ -263,6 +257,7 @@ void timer_fini(struct timer *t)
     if (t->loop)
         event_del(&t->event);
     t->loop = NULL;
+    t->is_set = false;
 }
 
 /* ---- signals --------------------------------------------------------------------------- */

@@ -45,6 +45,7 @@ struct event_base *loop_event_base(struct loop *l);
 struct timer {
     struct event event; /* private */
     struct loop *loop;
+    bool is_set; /* in the loop's list; the library is slow to answer that */
     uint64_t at_us;
     void (*cb)(void *arg);
     void *arg;
@@ -55,7 +56,10 @@ void timer_init(struct timer *t, struct loop *l, void (*cb)(void *arg), void *ar
  * means the next turn. Setting it again moves it. cb may set it anew. */
 void timer_set(struct timer *t, uint64_t at_us);
 void timer_clear(struct timer *t);
-bool timer_is_set(const struct timer *t);
+static inline bool timer_is_set(const struct timer *t)
+{
+    return t->is_set;
+}
 /* Clears it; may be called on one that was never initialised but is all zero. */
 void timer_fini(struct timer *t);
 

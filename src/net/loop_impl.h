@@ -62,10 +62,21 @@ void loop_undefer(struct loop_task *t);
 
 /* Lends staging buffers until loop_staging_leave; calls nest. NULL: STAGING_DEPTH are out, or they
  * are lent to this reader already. */
-struct staging *loop_staging_enter(struct loop *l, const struct stream *reader);
+struct staging *loop_staging_enter_nested(struct loop *l, const struct stream *reader);
+static inline struct staging *loop_staging_enter(struct loop *l, const struct stream *reader)
+{
+    if (l->staging_used || !l->staging[0].in)
+        return loop_staging_enter_nested(l, reader);
+    l->staging_used = 1;
+    l->staging[0].reader = reader;
+    return &l->staging[0];
+}
 /* The reader is gone from this loop. */
 void loop_staging_forget(struct loop *l, const struct stream *reader);
-void loop_staging_leave(struct loop *l);
+static inline void loop_staging_leave(struct loop *l)
+{
+    l->staging[--l->staging_used].reader = NULL;
+}
 uint8_t *loop_gather(struct loop *l);
 
 /* hangup.c: tells stream_hung_up once when the peer of an open stream has hung up. */

@@ -70,6 +70,7 @@ struct resolver {
     struct mailbox mailbox;
     uint64_t max_ttl_us;
     char *nameservers; /* or NULL */
+    char *resolv_conf; /* or NULL */
     ares_channel channel;
     bool has_channel;
     bool is_stale; /* asking failed: the system's configuration is read again */
@@ -144,9 +145,10 @@ static bool open_channel(struct resolver *r, struct error *err)
     struct ares_options o = {.timeout = TIMEOUT_MS,
                              .tries = TRIES,
                              .sock_state_cb = on_ares_interest,
-                             .sock_state_cb_data = r};
-    int rc = ares_init_options(&r->channel, &o,
-                               ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
+                             .sock_state_cb_data = r,
+                             .resolvconf_path = r->resolv_conf};
+    int which = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
+    int rc = ares_init_options(&r->channel, &o, which | (r->resolv_conf ? ARES_OPT_RESOLVCONF : 0));
     if (rc != ARES_SUCCESS)
         return error_set(err, "", "could not start the resolver: %s", ares_strerror(rc));
     r->has_channel = true;
@@ -385,6 +387,7 @@ struct resolver *resolver_new(struct loop *l, const struct resolver_options *o, 
     r->loop = l;
     resolver_set_max_ttl(r, o->max_ttl_us);
     r->nameservers = o->nameservers ? xstrdup(o->nameservers) : NULL;
+    r->resolv_conf = o->resolv_conf ? xstrdup(o->resolv_conf) : NULL;
     timer_init(&r->timer, l, on_ares_time, r);
     mailbox_init(&r->mailbox, l, r);
     if (!open_channel(r, err))
@@ -406,6 +409,7 @@ void resolver_free(struct resolver **rp)
         name_free(r, n);
     }
     free(r->nameservers);
+    free(r->resolv_conf);
     free(r);
     ares_library_cleanup();
     *rp = NULL;

@@ -20,6 +20,7 @@ struct resolver;
 struct resolver_options {
     uint64_t max_ttl_us;     /* 0: 15 s */
     const char *nameservers; /* "127.0.0.1:5353,…" in place of the system's; NULL: the system's */
+    const char *resolv_conf; /* file in place of /etc/resolv.conf; NULL: that one */
 };
 
 /* Called in the thread of the mailbox with its receiver. `addresses` is borrowed, NULL on failure;

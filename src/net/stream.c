@@ -3,6 +3,7 @@
 #include "net/stream.h"
 
 #include "base/list.h"
+#include "net/io.h"
 #include "net/stream_impl.h"
 #include "net/tls.h"
 
@@ -80,33 +81,39 @@ static void tell_eof(struct stream *s)
 
 /* ---- reading --------------------------------------------------------------------------- */
 
-/* Looks at one result of recv. True if more may follow at once. */
-static bool take(struct stream *s, struct staging *st, ssize_t n)
+/* Nothing was received. */
+__attribute__((noinline, cold)) static void take_nothing(struct stream *s, ssize_t n)
 {
-    if (n < (ssize_t)STAGING_IN)
-        s->has_spoken = false;
-    if (n > 0 && s->tls)
-        stream_tls_input(s, st, (size_t)n);
-    else if (n > 0)
-        s->ops->on_input(s->owner, span_of(st->in, (size_t)n));
-    else if (n == 0)
+    if (n == 0)
         tell_eof(s);
     else if (errno != EAGAIN && errno != EINTR)
         stream_tell_errno(s, "receive data", errno);
-    else
-        return false;
-    return n > 0 && stream_is_reader(s, st) && !s->has_ended;
 }
 
-bool stream_read_once(struct stream *s)
+/* True if more may follow at once. Inline, because the loop does not ask. */
+static inline bool read_once(struct stream *s)
 {
     struct loop *l = s->loop; /* s may have left it when the callbacks are done */
     struct staging *st = loop_staging_enter(l, s);
     if (!st)
         return false;
-    bool more = take(s, st, recv(s->fd, st->in, STAGING_IN, 0));
+    ssize_t n = io_recv(s->fd, st->in, STAGING_IN);
+    if (n < (ssize_t)STAGING_IN)
+        s->has_spoken = false;
+    if (n <= 0)
+        take_nothing(s, n);
+    else if (s->tls)
+        stream_tls_input(s, st, (size_t)n);
+    else
+        s->ops->on_input(s->owner, span_of(st->in, (size_t)n));
+    bool more = n > 0 && stream_is_reader(s, st) && !s->has_ended;
     loop_staging_leave(l);
     return more;
+}
+
+bool stream_read_once(struct stream *s)
+{
+    return read_once(s);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -114,10 +121,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     struct stream *s = arg;
     (void)fd;
     (void)what;
-    if (stream_in_handshake(s))
+    if (s->tls && stream_in_handshake(s))
         stream_tls_ready(s);
     else
-        stream_read_once(s);
+        read_once(s);
 }
 
 void stream_pull(struct stream *s)

@@ -2,6 +2,7 @@
 /* stream_send.c - send at once, keep what doesn't go. */
 #include "base/buf.h"
 #include "base/mem.h"
+#include "net/io.h"
 #include "net/outgoing.h"
 #include "net/stream.h"
 #include "net/stream_impl.h"
@@ -94,29 +95,35 @@ static enum stream_sent verdict(const struct stream *s)
 
 /* ---- plain ----------------------------------------------------------------------------- */
 
-/* The number of bytes that the kernel took; a failure is noted in the stream. */
-static size_t try_send(struct stream *s, const struct iovec *parts, unsigned n)
+/* `sent` is what the system call said. A failure is noted in the stream. */
+__attribute__((noinline, cold)) static enum stream_sent
+send_rest(struct stream *s, const struct iovec *parts, unsigned n, ssize_t sent)
 {
-    ssize_t sent;
-    s->has_spoken = true;
-    if (n == 1) {
-        sent = send(s->fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL);
-    } else {
-        struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = n};
-        sent = sendmsg(s->fd, &m, MSG_NOSIGNAL);
-    }
-    if (sent >= 0)
-        return (size_t)sent;
-    if (!would_block(errno))
+    if (sent < 0 && !would_block(errno))
         stream_fail_send(s, errno);
-    return 0;
+    keep_parts(s, parts, n, sent < 0 ? 0 : (size_t)sent);
+    return verdict(s);
 }
 
-static enum stream_sent send_plain(struct stream *s, const struct iovec *parts, unsigned n)
+static enum stream_sent send_many(struct stream *s, const struct iovec *parts, unsigned n)
 {
-    size_t sent = s->unsent ? 0 : try_send(s, parts, n);
-    keep_parts(s, parts, n, sent);
-    return verdict(s);
+    struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = n};
+    return send_rest(s, parts, n, sendmsg(s->fd, &m, MSG_NOSIGNAL));
+}
+
+/* Nearly always all of it goes. */
+static inline enum stream_sent send_one(struct stream *s, const struct iovec *part)
+{
+    ssize_t sent = io_send(s->fd, part->iov_base, part->iov_len);
+    return sent == (ssize_t)part->iov_len ? STREAM_SEND_DONE : send_rest(s, part, 1, sent);
+}
+
+static inline enum stream_sent send_plain(struct stream *s, const struct iovec *parts, unsigned n)
+{
+    if (s->unsent)
+        return send_rest(s, parts, n, 0);
+    s->has_spoken = true;
+    return n == 1 ? send_one(s, parts) : send_many(s, parts, n);
 }
 
 /* ---- TLS ------------------------------------------------------------------------------- */
@@ -192,18 +199,33 @@ static enum stream_sent send_parts(struct stream *s, const struct iovec *parts, 
 {
     if (!s->is_open || !s->loop || s->send_errno)
         return STREAM_SEND_FAILED;
+    if (!s->tls)
+        return send_plain(s, parts, n);
     if (stream_in_handshake(s)) {
         stream_fail_send(s, EPROTO);
         return STREAM_SEND_FAILED;
     }
-    return s->tls ? send_tls(s, parts, n) : send_plain(s, parts, n);
+    return send_tls(s, parts, n);
 }
 
-enum stream_sent stream_send(struct stream *s, struct outgoing *o)
+__attribute__((noinline)) static enum stream_sent send_composed(struct stream *s,
+                                                                struct outgoing *o)
 {
     const struct iovec *parts;
     unsigned n = outgoing_parts(o, &parts);
     enum stream_sent result = n ? send_parts(s, parts, n) : verdict(s);
+    outgoing_clear(o);
+    return result;
+}
+
+/* The common case first: one piece that is forwarded as it came, and nothing in its way. */
+enum stream_sent stream_send(struct stream *s, struct outgoing *o)
+{
+    const struct iovec *part = outgoing_only_ref(o);
+    if (!part || !s->loop || s->tls || s->unsent || s->send_errno)
+        return send_composed(s, o);
+    s->has_spoken = true;
+    enum stream_sent result = send_one(s, part);
     outgoing_clear(o);
     return result;
 }

@@ -15,8 +15,7 @@ void tcp_options_apply(int fd, const struct tcp_options *o)
 {
     /* Messages are composed whole before they are sent; waiting for more only adds delay. */
     set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (o->keepalive)
-        set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(fd, SOL_SOCKET, SO_KEEPALIVE, o->keepalive);
     if (o->keepidle_s)
         set(fd, IPPROTO_TCP, TCP_KEEPIDLE, o->keepidle_s);
     if (o->keepintvl_s)
@@ -25,4 +24,8 @@ void tcp_options_apply(int fd, const struct tcp_options *o)
         set(fd, IPPROTO_TCP, TCP_KEEPCNT, o->keepcnt);
     if (o->user_timeout_ms)
         set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)o->user_timeout_ms);
+    if (o->buffer_bytes) {
+        set(fd, SOL_SOCKET, SO_SNDBUF, o->buffer_bytes);
+        set(fd, SOL_SOCKET, SO_RCVBUF, o->buffer_bytes);
+    }
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* tcp_options.h - how dead peers are found: keepalive and user time-out, for both sides. */
+/* tcp_options.h - options of TCP connections, for both sides: how dead peers are found, and the
+ * kernel's buffers. */
 #ifndef NET_TCP_OPTIONS_H
 #define NET_TCP_OPTIONS_H
 
@@ -13,6 +14,7 @@ struct tcp_options {
     int keepintvl_s;          /* between probes */
     int keepcnt;              /* probes before the connection is cut */
     unsigned user_timeout_ms; /* unacknowledged bytes before the connection is cut */
+    int buffer_bytes;         /* the kernel's, each way; a number ends its own tuning */
 };
 
 /* Sets TCP_NODELAY and the options. What the kernel refuses is left as it is: none of this is worth

@@ -357,13 +357,18 @@ static enum cap_verdict pass_on_locked(struct cap_shared *sh, uint64_t oldest_us
     return CAP_PASS_ON;
 }
 
-enum cap_verdict caps_pass_on(struct cap *const caps[POOL_CAPS], uint64_t oldest_us,
-                              uint8_t *leaving_out)
+static bool is_pressed(const struct cap *cap)
+{
+    return cap != NULL && atomic_load_explicit(&cap->pressed, memory_order_relaxed);
+}
+
+__attribute__((noinline, cold)) static enum cap_verdict
+pressed_pass_on(struct cap *const caps[POOL_CAPS], uint64_t oldest_us, uint8_t *leaving_out)
 {
     for (int i = 0; i < POOL_CAPS; i++) {
         enum cap_verdict verdict;
 
-        if (caps[i] == NULL || !atomic_load_explicit(&caps[i]->pressed, memory_order_relaxed))
+        if (!is_pressed(caps[i]))
             continue;
         verdict = pass_on_locked(cap_lock(caps[i]), oldest_us);
         cap_unlock(caps[i]);
@@ -371,6 +376,17 @@ enum cap_verdict caps_pass_on(struct cap *const caps[POOL_CAPS], uint64_t oldest
             *leaving_out |= (uint8_t)(1u << i);
         if (verdict != CAP_STAY)
             return verdict;
+    }
+    return CAP_STAY;
+}
+
+/* Asked at each release; hardly ever is there anything to do. */
+enum cap_verdict caps_pass_on(struct cap *const caps[POOL_CAPS], uint64_t oldest_us,
+                              uint8_t *leaving_out)
+{
+    for (int i = 0; i < POOL_CAPS; i++) {
+        if (is_pressed(caps[i]))
+            return pressed_pass_on(caps, oldest_us, leaving_out);
     }
     return CAP_STAY;
 }

@@ -273,18 +273,12 @@ const char *pool_check(struct pool *p)
     return broken;
 }
 
-void pool_unlock(struct pool *p)
+void pool_check_or_abort(struct pool *p)
 {
-    struct pool_shared *sh = &p->shared;
-
-    if (sh->unserved && (sh->n_waiting == 0 || sh->count[POOL_SERVER_IDLE] == 0))
-        sh->unserved = false;
-#ifdef POOL_CHECK
     const char *broken = pool_check_locked(p);
+
     if (broken != NULL) {
         fprintf(stderr, "pool %s/%s: %s\n", p->database, p->user, broken);
         abort();
     }
-#endif
-    mutex_unlock(&sh->m);
 }

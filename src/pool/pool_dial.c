@@ -52,6 +52,9 @@ bool pool_wants_dial(struct pool *p, uint64_t now_us)
 {
     struct pool_shared *sh = &p->shared;
 
+    /* Full, and nothing to grow back to: so it is whenever clients wait in a healthy pool. */
+    if (sh->total >= sh->most && sh->target >= sh->set.size)
+        return false;
     if (sh->n_waiting <= sh->count[POOL_SERVER_OPENING] || sh->starving || is_closed_for_dials(sh))
         return false;
     grow(sh, now_us);

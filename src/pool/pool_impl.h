@@ -100,7 +100,19 @@ static inline struct pool_shared *pool_lock(struct pool *p)
 }
 
 const char *pool_check_locked(struct pool *p);
-void pool_unlock(struct pool *p);
+void pool_check_or_abort(struct pool *p);
+
+static inline void pool_unlock(struct pool *p)
+{
+    struct pool_shared *sh = &p->shared;
+
+    if (sh->unserved && (sh->n_waiting == 0 || sh->count[POOL_SERVER_IDLE] == 0))
+        sh->unserved = false;
+#ifdef POOL_CHECK
+    pool_check_or_abort(p);
+#endif
+    mutex_unlock(&sh->m);
+}
 
 /* Move between states; the counts follow. */
 static inline void pool_server_enter(struct pool_shared *sh, struct pool_server *s,

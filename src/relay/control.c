@@ -16,6 +16,12 @@ struct ordered {
     UT_hash_handle hh;
 };
 
+/* An operator's client that is to stop waiting. */
+struct canceled {
+    uint64_t client_id;
+    UT_hash_handle hh;
+};
+
 struct control {
     /* Set before threads start. */
     void (*on_shutdown)(void *owner, enum shutdown_mode mode);
@@ -23,6 +29,7 @@ struct control {
 
     struct mutex m;
     struct ordered *databases;
+    struct canceled *canceled; /* by client_id */
     bool ending;
 };
 
@@ -33,12 +40,20 @@ struct control *control_new(void)
     return c;
 }
 
+static void drop_cancel(struct control *c, struct canceled *n)
+{
+    HASH_DEL(c->canceled, n);
+    free(n);
+}
+
 void control_free(struct control **cp)
 {
     struct control *c = *cp;
     struct ordered *o, *next;
     if (!c)
         return;
+    while (c->canceled)
+        drop_cancel(c, c->canceled);
     HASH_ITER(hh, c->databases, o, next)
     {
         HASH_DEL(c->databases, o);
@@ -83,6 +98,30 @@ void control_set(struct control *c, const char *database, enum control_flag flag
 bool control_is_paused(const struct control *c, const char *database)
 {
     return control_has(c, NULL, CONTROL_PAUSED) || control_has(c, database, CONTROL_PAUSED);
+}
+
+void control_note_cancel(struct control *c, uint64_t client_id)
+{
+    struct canceled *n, *fresh = xcalloc(1, sizeof *fresh);
+    fresh->client_id = client_id;
+    mutex_lock(&c->m);
+    HASH_FIND(hh, c->canceled, &client_id, sizeof client_id, n);
+    if (!n)
+        HASH_ADD(hh, c->canceled, client_id, sizeof client_id, fresh);
+    mutex_unlock(&c->m);
+    if (n)
+        free(fresh);
+}
+
+bool control_take_cancel(struct control *c, uint64_t client_id)
+{
+    struct canceled *n;
+    mutex_lock(&c->m);
+    HASH_FIND(hh, c->canceled, &client_id, sizeof client_id, n);
+    if (n)
+        drop_cancel(c, n);
+    mutex_unlock(&c->m);
+    return n != NULL;
 }
 
 void control_on_shutdown(struct control *c, void (*fn)(void *owner, enum shutdown_mode mode),

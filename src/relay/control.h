@@ -13,6 +13,7 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct control;
 struct pool;
@@ -34,6 +35,13 @@ bool control_has(const struct control *c, const char *database, enum control_fla
 void control_set(struct control *c, const char *database, enum control_flag flag, bool on);
 /* By its own flag or that for all. */
 bool control_is_paused(const struct control *c, const char *database);
+
+/* ---- cancel requests ---- */
+
+/* A CancelRequest came for an operator's client. It is kept until that client's console, which
+ * looks while a command of its own waits, takes it (true) or leaves. Any thread. */
+void control_note_cancel(struct control *c, uint64_t client_id);
+bool control_take_cancel(struct control *c, uint64_t client_id);
 
 /* ---- the end ---- */
 

@@ -18,6 +18,7 @@
 #include "relay/cancel.h"
 #include "relay/dial.h"
 #include "relay/link.h"
+#include "relay/names.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
 
@@ -73,8 +74,8 @@ static void answer_lost_units(struct session *ses, struct lent *l, const struct 
 static bool session_can_go_on(const struct session *ses, const struct lent *l)
 {
     /* A transaction that was being ended is over, one way or the other. */
-    bool outside = server_status(l->server) == 'I' || ses->ending == ENDING_COMMIT ||
-                   ses->ending == ENDING_ABORT;
+    bool outside = server_status(l->server) == 'I' || ses->ending == SQL_ENDS_COMMIT ||
+                   ses->ending == SQL_ENDS_ABORT;
     return outside && !ses->pins && !server_is_mid_message(l->server);
 }
 
@@ -83,7 +84,7 @@ static void lose_client(struct session *ses, struct lent *l, const struct server
     struct error err;
     struct relay *r = ses->relay;
     bool words = end->said_goodbye;
-    bool unknown = ses->ending == ENDING_COMMIT || ses->ending == ENDING_MAYBE;
+    bool unknown = ses->ending == SQL_ENDS_COMMIT || ses->ending == SQL_ENDS_MAYBE;
     if (unknown && end->while_busy)
         error_set(&err, SQLSTATE_TRANSACTION_UNKNOWN,
                   "the outcome of the transaction is unknown: %s (server conn crashed?)",
@@ -92,6 +93,8 @@ static void lose_client(struct session *ses, struct lent *l, const struct server
         error_set(&err, words ? end->error.sqlstate : SQLSTATE_CONNECTION_FAILURE, "%s%s",
                   end->error.text, words ? "" : " (server conn crashed?)");
     bool owed = !expect_is_empty(server_expects(l->server)) || l->group_open;
+    names_lost(ses, l);
+    names_end(ses, l);
     ses->lent = NULL;
     l->session = NULL;
     if (!session_can_go_on(ses, l)) {
@@ -105,7 +108,7 @@ static void lose_client(struct session *ses, struct lent *l, const struct server
     answer_lost_units(ses, l, &err);
     ses->query_since_us = ses->xact_since_us = 0;
     ses->query_overdue = false;
-    ses->ending = ENDING_NONE;
+    ses->ending = SQL_ENDS_NOTHING;
     ses->drop_body = client_is_mid_message(ses->client);
     client_enter(ses->client, CLIENT_IDLE);
     if (owed)

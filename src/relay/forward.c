@@ -15,6 +15,7 @@
 #include "relay/broker.h"
 #include "relay/forward_extended.h"
 #include "relay/link.h"
+#include "relay/names.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
 
@@ -111,31 +112,6 @@ static void note_start(struct session *ses)
         ses->xact_since_us = now;
 }
 
-unsigned forward_ending_of(struct span text, bool whole)
-{
-    struct span first = text;
-    while (first.n && (first.p[0] == ' ' || first.p[0] == '\n' || first.p[0] == '\t')) {
-        first.p++;
-        first.n--;
-    }
-    if (!whole)
-        return ENDING_MAYBE;
-    const uint8_t *semicolon = first.n > 1 ? memchr(first.p, ';', first.n - 1) : NULL;
-    /* Most begin with S, I, U, W: one look. A comment in front hides the rest. */
-    if (!first.n || (!semicolon && !strchr("cCeErRaAdD-/", first.p[0])))
-        return ENDING_NONE;
-    switch (sql_head_command(text, NULL, NULL)) {
-    case SQL_COMMIT:
-        return ENDING_COMMIT;
-    case SQL_ROLLBACK:
-        return ENDING_ABORT;
-    case SQL_OTHER:
-        return semicolon || strchr("cCdD-/", first.p[0]) ? ENDING_MAYBE : ENDING_NONE;
-    default:
-        return ENDING_NONE;
-    }
-}
-
 /* Behind an uncommitted gate a Query or a Sync may be what ends its transaction. If that rolls
  * back, what follows must not run: it would not have the client's settings. So it goes when that is
  * known. */
@@ -162,33 +138,74 @@ static bool must_wait(struct session *ses, const struct request *r)
     return ses->held_back;
 }
 
+/* A simple Query destroys the unnamed statement (protocol chapter, "Extended Query"), unless it is
+ * skipped behind an error in an open group. Returns the `arg` of its entry. */
+static uint64_t drop_unnamed(struct session *ses)
+{
+    struct client_statements *cs = client_statements_of(ses->client);
+    server_statements_set_unnamed(server_statements_of(ses->lent->server), 0, 0, 0);
+    if (!client_statements_unnamed_changes(cs) &&
+        (!ses->lent->group_open || !client_statements_unnamed_generation(cs))) {
+        client_statements_drop_unnamed(cs);
+        return 0;
+    }
+    client_statements_close_unnamed(cs, ses->lent->unit);
+    return NAMES_UNNAMED;
+}
+
+static void unit_ends(struct session *ses, enum expect_kind kind, uint64_t arg, uint32_t serial)
+{
+    struct lent *l = ses->lent;
+    if (names_expect(
+            l, (struct expect){
+                   .kind = (uint8_t)kind, .owner = EXPECT_CLIENT, .serial = serial, .arg = arg}))
+        names_unit_sent(l);
+}
+
 static enum request_verdict take_query(struct session *ses, const struct request *r)
 {
-    struct server *s = ses->lent->server;
-    /* A simple Query destroys the unnamed statement (protocol chapter, "Extended Query"). */
-    client_statements_drop_unnamed(client_statements_of(ses->client));
-    server_statements_set_unnamed(server_statements_of(s), 0, 0);
+    struct sql_traits traits = {0};
+    uint32_t serial = 0;
+    bool rewritten = false;
+    if (r->type == FE_QUERY)
+        traits = sql_traits_of(forward_statement_text(ses, r), r->last);
+    if (traits.drops && !extended_drop_names(ses, r, traits.drops, &serial, &rewritten))
+        return REQUEST_HOLD;
     note_gate_unit(ses->lent, FE_QUERY);
     note_start(ses);
-    if (r->type == FE_QUERY)
-        ses->ending = (uint8_t)forward_ending_of(forward_statement_text(ses, r), r->last);
-    if (r->type == FE_QUERY && client_statements_count(client_statements_of(ses->client)) &&
-        extended_deallocate(ses, r))
-        return REQUEST_TAKEN;
-    expect_push(server_expects(s), r->type == FE_QUERY ? EXPECT_QUERY : EXPECT_FUNCTION_CALL,
-                EXPECT_CLIENT, 0);
-    outgoing_ref(&ses->relay->to_server, r->bytes.p, r->bytes.n);
+    ses->ending = traits.ending;
+    if (traits.sets)
+        ses->lent->sets_unit = ses->lent->unit;
+    unit_ends(ses, r->type == FE_QUERY ? EXPECT_QUERY : EXPECT_FUNCTION_CALL, drop_unnamed(ses),
+              serial);
+    if (!rewritten)
+        outgoing_ref(&ses->relay->to_server, r->bytes.p, r->bytes.n);
     return REQUEST_TAKEN;
 }
 
 static enum request_verdict take_sync(struct session *ses, const struct request *r)
 {
-    struct server *s = ses->lent->server;
-    ses->lent->group_open = false;
-    note_gate_unit(ses->lent, FE_SYNC);
-    expect_push(server_expects(s), EXPECT_SYNC, EXPECT_CLIENT, 0);
+    struct lent *l = ses->lent;
+    /* In a COPY it is ignored: the group goes on behind it. */
+    if (!server_expects(l->server)->copy_in)
+        l->group_open = false;
+    note_gate_unit(l, FE_SYNC);
+    unit_ends(ses, EXPECT_SYNC, 0, 0);
     outgoing_ref(&ses->relay->to_server, r->bytes.p, r->bytes.n);
     return REQUEST_TAKEN;
+}
+
+static enum request_verdict take_extended(struct session *ses, const struct request *r)
+{
+    struct lent *l = ses->lent;
+    bool was_open = l->group_open;
+    l->group_open = true;
+    enum request_verdict verdict = extended_request(ses, r);
+    if (verdict == REQUEST_HOLD)
+        l->group_open = was_open;
+    else if (verdict == REQUEST_TAKEN)
+        note_start(ses);
+    return verdict;
 }
 
 static enum request_verdict forward_linked(struct session *ses, const struct request *r)
@@ -205,9 +222,7 @@ static enum request_verdict forward_linked(struct session *ses, const struct req
     case FE_DESCRIBE:
     case FE_EXECUTE:
     case FE_CLOSE:
-        ses->lent->group_open = true;
-        note_start(ses);
-        return extended_request(ses, r);
+        return take_extended(ses, r);
     case FE_COPY_DONE:
     case FE_COPY_FAIL:
         /* PostgreSQL ignores a Sync that comes ahead of these: its unit has not ended. */

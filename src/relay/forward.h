@@ -11,9 +11,6 @@ struct session;
 enum request_verdict forward_request(struct client *c, const struct request *r);
 void forward_input_done(struct client *c);
 
-/* Notes whether the text may end the transaction (enum ending); `whole`: all of it is there. */
-unsigned forward_ending_of(struct span text, bool whole);
-
 /* The statement that comes next (or is held) fails with this error. */
 void forward_refuse_next(struct session *ses, const struct error *err);
 

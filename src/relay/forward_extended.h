@@ -4,6 +4,7 @@
 #define RELAY_FORWARD_EXTENDED_H
 
 #include "client/client.h"
+#include "track/sql_traits.h"
 
 struct session;
 
@@ -19,8 +20,10 @@ bool extended_parse_alone(struct session *ses, const struct request *r);
  * something that only a server knows. */
 bool extended_forget(struct session *ses, const struct request *r);
 
-/* A Query that is exactly `DEALLOCATE name` of a name that the client has prepared by the protocol:
- * sends it with the server's name for it. False: it is no such thing. */
-bool extended_deallocate(struct session *ses, const struct request *r);
+/* A Query that is exactly DEALLOCATE or DISCARD ALL: the names it takes away go, *serial_out is for
+ * its entry. What names one statement is sent with the server's name for it: *rewritten_out. False:
+ * it has to wait until it is known what has the name. */
+bool extended_drop_names(struct session *ses, const struct request *r, enum sql_drops drops,
+                         uint32_t *serial_out, bool *rewritten_out);
 
 #endif

@@ -17,6 +17,8 @@
 #include "relay/cancel.h"
 #include "relay/relay_impl.h"
 
+#include <string.h>
+
 /* A statement that is nearly over need not be cancelled. */
 #define LEAVE_GRACE_US (100 * US_PER_MS)
 
@@ -92,8 +94,10 @@ void leave_step(struct lent *l)
         l->reset_wanted = false;
         const char *reset = setup_config(l->relay->setup)->server_reset_query;
         if (reset[0]) {
-            server_statements_clear(server_statements_of(l->server));
-            if (sql_head_command(span_str(reset), NULL, NULL) == SQL_DISCARD_ALL)
+            bool discards = strcasestr(reset, "DISCARD ALL") != NULL;
+            if (discards || strcasestr(reset, "DEALLOCATE ALL"))
+                server_statements_clear(server_statements_of(l->server), UINT64_MAX);
+            if (discards || strcasestr(reset, "RESET ALL"))
                 server_set_params(l->server, server_base_params(l->server));
             ask(l, reset);
             return;

@@ -7,6 +7,7 @@
 #include "relay/broker.h"
 #include "relay/leave.h"
 #include "relay/forward.h"
+#include "relay/names.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
 
@@ -17,6 +18,7 @@ struct diff_run {
     enum expect_owner owner;
     struct buf *out; /* gated: messages; fenced: the text of one Query */
     bool may_fence;  /* all of it */
+    bool may_gate;   /* all of it */
     unsigned n;
 };
 
@@ -31,6 +33,8 @@ static void diff_look(void *arg, struct span name, const struct span *value)
     d->n++;
     if (!value || !params_may_fence(accepted_by(d->ses->lent), name, *value))
         d->may_fence = false;
+    if (!params_may_gate(name))
+        d->may_gate = false;
 }
 
 /* In the middle of a transaction the unnamed statement and portal are the client's. */
@@ -87,7 +91,7 @@ static void compose_gate(struct session *ses, struct param_set *want, struct par
     struct diff_run d = {.ses = ses, .owner = EXPECT_GATE};
     d.out = outgoing_buf(&ses->relay->to_server);
     params_diff(want, have, server_base_params(s), diff_gate, &d);
-    server_statements_set_unnamed(server_statements_of(s), 0, 0);
+    server_statements_set_unnamed(server_statements_of(s), 0, 0, 0);
 }
 
 void link_set_ahead(struct session *ses, struct param_set *want, struct param_set *have)
@@ -105,7 +109,7 @@ static void compose_fence(struct session *ses, struct param_set *want, struct pa
     params_diff(want, have, server_base_params(s), diff_text, &d);
     frontend_build_query(outgoing_buf(&ses->relay->to_server), buf_span(&text));
     expect_push(server_expects(s), EXPECT_QUERY, EXPECT_FENCE, 0);
-    server_statements_set_unnamed(server_statements_of(s), 0, 0);
+    server_statements_set_unnamed(server_statements_of(s), 0, 0, 0);
     buf_reset(&text);
 }
 
@@ -121,7 +125,7 @@ static enum link_result send_difference(struct session *ses, const struct reques
     struct lent *l = ses->lent;
     struct param_set *want = client_params(ses->client);
     struct param_set *have = server_params(l->server);
-    struct diff_run d = {.ses = ses, .may_fence = true};
+    struct diff_run d = {.ses = ses, .may_fence = true, .may_gate = true};
     params_diff(want, have, server_base_params(l->server), diff_look, &d);
     if (d.n == 0)
         return LINK_GO;
@@ -131,11 +135,12 @@ static enum link_result send_difference(struct session *ses, const struct reques
         compose_fence(ses, want, have);
         return LINK_GO;
     }
-    if (gate_safe(ses, first)) {
+    if (d.may_gate && gate_safe(ses, first)) {
         l->before_gate = param_set_ref(have);
         l->gate_origin = param_set_ref(have);
         l->gate_open = true;
-        l->saw_rollback = l->committed_behind_rollback = false;
+        l->saw_rollback = l->committed_behind_rollback = l->in_savepoint = false;
+        l->gate_committed = false;
         compose_gate(ses, want, have);
         struct expect_queue *q = server_expects(l->server);
         expect_at(q, q->count - 1)->arg = 1; /* the last command of the gate */
@@ -155,6 +160,7 @@ enum link_result link_begin(struct session *ses, struct lent *l, const struct re
     l->session = ses;
     l->error_since_ready = l->group_open = l->was_reset = false;
     l->gate_unit = 0;
+    names_begin(ses, l);
     client_enter(ses->client, CLIENT_LINKED);
     server_enter(l->server, SERVER_LINKED);
     atomic_store_explicit(&l->place->active_us, loop_now(ses->relay->loop), memory_order_relaxed);
@@ -167,6 +173,7 @@ enum link_result link_begin(struct session *ses, struct lent *l, const struct re
 void link_end(struct session *ses)
 {
     struct lent *l = ses->lent;
+    names_end(ses, l);
     ses->lent = NULL;
     l->session = NULL;
     if (client_get_state(ses->client) == CLIENT_LINKED)
@@ -201,10 +208,7 @@ void link_committed(struct lent *l)
 {
     /* Behind a ROLLBACK, be it to a savepoint, it may have been another transaction. */
     l->committed_behind_rollback |= l->saw_rollback;
-    if (!l->gate_open || l->saw_rollback)
-        return;
-    l->gate_open = false;
-    param_set_unref(&l->before_gate);
+    l->gate_committed = l->gate_open && !l->saw_rollback;
 }
 
 static void overlay(struct param_set **set, struct span name, struct span value)
@@ -266,6 +270,13 @@ static void settle_reset(struct lent *l)
     param_set_unref(&left);
 }
 
+static void close_gate(struct lent *l)
+{
+    l->gate_open = l->gate_committed = false;
+    param_set_unref(&l->gate_origin);
+    param_set_unref(&l->before_gate);
+}
+
 void link_settle(struct lent *l)
 {
     bool rolled_back = false;
@@ -284,9 +295,7 @@ void link_settle(struct lent *l)
         if (rolled_back)
             server_set_params(l->server, l->before_gate);
         rolled_back |= ambiguous;
-        l->gate_open = false;
-        param_set_unref(&l->gate_origin);
-        param_set_unref(&l->before_gate);
+        close_gate(l);
     }
     if (l->discarded) {
         /* DISCARD ALL: the server is as after its login, the client as after its own. */
@@ -354,11 +363,16 @@ void link_trust_reports(struct lent *l)
     struct param_set *has = with_reported(l, server_params(l->server), l->before_gate);
     server_set_params(l->server, has);
     param_set_unref(&has);
+    if (l->gate_committed)
+        close_gate(l);
 }
 
 struct param_set *link_view_behind_gate(struct lent *l)
 {
     struct param_set *live = server_params(l->server), *mine = client_params(l->session->client);
+    /* Then only what was done behind the savepoint is undone, and the gate is in front of it. */
+    if (l->in_savepoint)
+        return param_set_ref(live);
     struct param_builder *b = param_builder_new(live);
     struct span name, is, was, own;
     for (unsigned i = 0; i < param_set_count(live); i++) {
@@ -372,9 +386,8 @@ struct param_set *link_view_behind_gate(struct lent *l)
 
 void link_forget(struct lent *l)
 {
-    param_set_unref(&l->gate_origin);
+    close_gate(l);
     param_set_unref(&l->target);
-    param_set_unref(&l->before_gate);
-    l->gate_open = l->gate_failed = l->fence_wait = l->unit_answered = false;
+    l->gate_failed = l->fence_wait = l->unit_answered = false;
     buf_reset(&l->gate_error);
 }

@@ -44,7 +44,8 @@ void link_settle(struct lent *l); /* ReadyForQuery with status idle */
 void link_fence_refused(struct lent *l, struct span message);
 void link_fence_over(struct lent *l);
 /* ReadyForQuery came: what the server reports, it has as it was reported last. (A client that sets
- * a gated value back to the one before gets no report at all.) */
+ * a gated value back to the one before gets no report at all.) A gate whose values are committed is
+ * closed. */
 void link_trust_reports(struct lent *l);
 /* A transaction that began with a gate has failed: what holds for the client. Where the server has
  * gone back to what it had for somebody else, that is the client's own value. Counted. */

@@ -3,6 +3,7 @@
 #include "relay/order.h"
 
 #include "relay/broker.h"
+#include "relay/cancel.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
 
@@ -57,6 +58,13 @@ bool order_kill_client(struct relay *r, uint64_t id, const struct error *err)
         return false;
     client_fail(ses->client, err);
     return true;
+}
+
+const uint8_t *order_cancel_key(struct relay *r, uint64_t client_id)
+{
+    struct session *ses = relay_find_session(r, client_id);
+    cancel_enter_key(ses);
+    return ses->key;
 }
 
 static struct session *any_waiting(struct relay *r)

@@ -17,6 +17,9 @@ struct relay;
 void order_kill_pool(struct relay *r, struct pool *p, const struct error *err);
 /* False if no client of this worker has that id. */
 bool order_kill_client(struct relay *r, uint64_t id, const struct error *err);
+/* The cancel key by which an operator's client of this worker is known from now on until it leaves:
+ * CANCEL_KEY bytes, borrowed. (What a cancel then does: control.h.) */
+const uint8_t *order_cancel_key(struct relay *r, uint64_t client_id);
 /* Clients that wait for a server are told *err as FATAL. */
 void order_dismiss_waiting(struct relay *r, const struct error *err);
 /* After pool_resume: gives idle servers to those who waited, and opens more. */

@@ -46,6 +46,7 @@ void refit_worker(struct relay *r, struct setup *setup)
     struct setup *old = r->setup;
     r->setup = setup_ref(setup);
     r->client_context.setup = r->setup;
+    r->client_context.log_statements = setup_config(r->setup)->log_statements;
     /* Those that are still proving who they are go on by the setup they began with; session.c has
      * them look at the newest one when they are through. */
     TAILQ_FOREACH(ses, &r->sessions, link)
@@ -78,15 +79,23 @@ static void refit_pool(struct pool *p, void *arg)
     broker_post_sweeps(run->shared->relays[0], p, workers);
 }
 
+struct target_limits refit_target_limits(const struct config *cfg)
+{
+    return (struct target_limits){
+        .max_connects = (unsigned)cfg->max_connects,
+        .breaker_failures = (unsigned)cfg->breaker_failures,
+        .breaker_open_us = cfg->breaker_open_time_us,
+        .retry_min_us = cfg->retry_min_delay_us,
+        .retry_max_us = cfg->retry_max_delay_us,
+        .retry_slow_us = cfg->retry_slow_delay_us,
+    };
+}
+
 void refit_pools(struct relay_shared *shared, struct setup *setup, uint64_t now_us)
 {
     const struct config *cfg = setup_config(setup);
     struct refit_run run = {.shared = shared, .setup = setup, .now_us = now_us};
-    struct target_limits targets = {
-        .max_connects = (unsigned)cfg->max_connects,
-        .breaker_failures = (unsigned)cfg->breaker_failures,
-        .breaker_open_us = cfg->breaker_open_time_us,
-    };
+    struct target_limits targets = refit_target_limits(cfg);
     struct cap_settings total = {.max_servers = limit(cfg->max_server_connections),
                                  .max_clients = POOL_UNLIMITED};
     places_set_limits(shared->places, &targets);

@@ -7,8 +7,11 @@
 #ifndef RELAY_REFIT_H
 #define RELAY_REFIT_H
 
+#include "upstream/target.h"
+
 #include <stdint.h>
 
+struct config;
 struct relay;
 struct relay_shared;
 struct setup;
@@ -16,6 +19,9 @@ struct setup;
 /* The worker's own thread; takes a reference. Clients look their names up anew; those whose
  * database is gone, or whose pool would be another one, are sent away. */
 void refit_worker(struct relay *r, struct setup *setup);
+
+/* What the configuration allows towards each target. */
+struct target_limits refit_target_limits(const struct config *cfg);
 
 /* Main thread: terms and limits of all pools and targets. */
 void refit_pools(struct relay_shared *shared, struct setup *setup, uint64_t now_us);

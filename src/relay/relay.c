@@ -216,6 +216,7 @@ struct relay *relay_new(struct relay_shared *shared, int worker, struct loop *lo
     r->client_context = (struct client_context){
         .loop = loop,
         .setup = r->setup,
+        .log_statements = setup_config(r->setup)->log_statements,
         .relay_ops = &session_ops,
         .console_ops = console_ops,
         .owner = r,

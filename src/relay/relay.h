@@ -12,6 +12,7 @@
  *   link.c       pair a client and a server: the difference of their session states goes first
  *   forward.c    client -> server: what each message needs before it may go
  *   respond.c    server -> client: what each answer means for the pair
+ *   names.c      names of prepared statements while their messages are on their way
  *   dial.c       open connections; ends.c: servers become ready and are lost
  *   leave.c      a client has left in the middle: cancel, drain, roll back, keep the server
  *   tick.c       every time-out

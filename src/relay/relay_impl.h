@@ -10,6 +10,7 @@
 #include "setup/setup.h"
 #include "stats/figures.h"
 #include "track/sql_head.h"
+#include "track/sql_traits.h"
 
 #include <uthash.h>
 
@@ -20,14 +21,6 @@ struct place;
 enum pin {
     PIN_SESSION_MODE = 1 << 0, /* pool_mode=session */
     PIN_LARGE_PARSE = 1 << 1,  /* a prepared statement too large to keep a copy of */
-};
-
-/* What the loss of the server would leave unknown about what is running. */
-enum ending {
-    ENDING_NONE,   /* it ends no transaction but its own implicit one */
-    ENDING_COMMIT, /* exactly COMMIT: done or not, the transaction is over */
-    ENDING_ABORT,  /* exactly ROLLBACK: likewise, and nothing is unknown */
-    ENDING_MAYBE,  /* CALL, DO, several statements: a COMMIT may be inside */
 };
 
 /* A client and its place in a pool. */
@@ -76,9 +69,8 @@ struct session {
     bool query_overdue; /* query_timeout has cancelled what runs */
     bool held_back;     /* the client is on hold until the server has caught up */
 
-    /* Of what was sent since the last ReadyForQuery, and of the unnamed statement. */
-    uint8_t ending;         /* enum ending */
-    uint8_t unnamed_ending; /* enum ending */
+    uint8_t ending;       /* enum sql_ending, of what was sent since the last ReadyForQuery */
+    uint8_t portal_drops; /* enum sql_drops, of the statement that was bound last */
 };
 
 enum lent_cancel {
@@ -111,6 +103,10 @@ struct lent {
     bool close_when_idle; /* its state cannot be known any more */
     bool release_waits;   /* for a cancel that may still hit */
 
+    /* Units of the session (names.h): the one that is being sent, the first that is not answered,
+     * the last that held a statement which may change what Parse depends on. */
+    uint64_t unit, first_unit, sets_unit;
+
     /* The difference that went ahead of the client's messages, and whether it stuck (link.c). */
     struct param_set *target;      /* what the server has when the difference has gone through */
     struct param_set *before_gate; /* what it has if the gated transaction rolls back */
@@ -122,6 +118,8 @@ struct lent {
     bool fence_wait;               /* the client is on hold until our Query is over */
     bool saw_rollback;             /* since the gate opened */
     bool committed_behind_rollback;
+    bool gate_committed; /* they are committed, the ReadyForQuery behind that has not come */
+    bool in_savepoint;   /* certainly, since the gate opened */
     bool error_since_ready;
     bool discarded;        /* DISCARD ALL was run since the last ReadyForQuery */
     bool was_reset;        /* RESET was run since the gate of the transaction, or its start */
@@ -158,6 +156,7 @@ struct relay {
     struct lent *by_server_id;
     _Atomic unsigned n_clients; /* also those that are on their way here */
     unsigned n_waiting;
+    uint64_t last_unit; /* names.h */
 
     /* Composed during one callback, sent before it ends. */
     struct outgoing to_client;

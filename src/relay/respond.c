@@ -18,6 +18,7 @@
 #include "relay/cancel.h"
 #include "relay/leave.h"
 #include "relay/link.h"
+#include "relay/names.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
 
@@ -38,25 +39,6 @@ static void on_forward(struct server *s, struct span bytes)
         outgoing_ref(&l->relay->to_client, bytes.p, bytes.n);
 }
 
-/* ---- names of statements --------------------------------------------------------------- */
-
-/* A Parse did not happen: neither the server nor the client has it. */
-static void parse_undone(struct lent *l, const struct expect *e)
-{
-    struct server_statements *have = server_statements_of(l->server);
-    if (e->kind == EXPECT_PARSE && e->arg)
-        server_statements_remove(have, e->arg);
-    if (e->kind == EXPECT_PARSE && !e->arg)
-        server_statements_set_unnamed(have, 0, 0);
-    if (e->owner != EXPECT_CLIENT || !l->session)
-        return;
-    struct client_statements *names = client_statements_of(l->session->client);
-    if (e->arg)
-        client_statements_undo(names, e->serial);
-    else if (e->kind == EXPECT_PARSE)
-        client_statements_drop_unnamed(names);
-}
-
 static void on_inject(struct server *s, const struct expect *e)
 {
     struct lent *l = lent_of(s);
@@ -72,28 +54,21 @@ static void on_inject(struct server *s, const struct expect *e)
 
 /* Our provoked errors name a statement that never exists; put the words that the client would
  * have read from its own server. True if that was done. */
-static bool reword_provoked(struct lent *l, struct span message)
+static bool reword_provoked(struct lent *l, const struct report *r)
 {
-    struct report r;
     struct error err;
-    struct span body = span_of(message.p + FRAME_HEADER, message.n - FRAME_HEADER);
-    if (message.n < FRAME_HEADER || !report_parse(body, &r))
-        return false;
-    if (!statement_reword_provoked(r.message, &err))
+    if (!statement_reword_provoked(r->message, &err))
         return false;
     report_error(answer_buf(l), "ERROR", &err, NULL, NULL);
     return true;
 }
 
 /* query_timeout has cancelled the statement: the client should read that, not "user request". */
-static bool reword_timeout(struct lent *l, struct span message)
+static bool reword_timeout(struct lent *l, const struct report *r)
 {
     struct session *ses = l->session;
-    struct report r;
     struct error err;
-    if (!ses->query_overdue || message.n < FRAME_HEADER ||
-        !report_parse(span_of(message.p + FRAME_HEADER, message.n - FRAME_HEADER), &r) ||
-        !span_is(r.sqlstate, SQLSTATE_QUERY_CANCELED))
+    if (!ses->query_overdue || !span_is(r->sqlstate, SQLSTATE_QUERY_CANCELED))
         return false;
     const struct config_user *user = client_setup_login(ses->client)->pool_user_line;
     uint64_t limit = effective_query_timeout_us(setup_config(l->relay->setup), user);
@@ -102,6 +77,16 @@ static bool reword_timeout(struct lent *l, struct span message)
               (unsigned long long)(limit % US_PER_S / (US_PER_S / 10)));
     report_error(answer_buf(l), "ERROR", &err, NULL, NULL);
     return true;
+}
+
+/* True if the client gets the error in other words, which are composed then. */
+static bool reword(struct lent *l, const struct expect *e, const struct report *r,
+                   struct span message)
+{
+    if (!l->session || e->owner != EXPECT_CLIENT)
+        return false;
+    return reword_timeout(l, r) || names_reword(l, e, message, answer_buf(l)) ||
+           (e->kind == EXPECT_DESCRIBE && reword_provoked(l, r));
 }
 
 static void fence_failed(struct lent *l)
@@ -116,36 +101,24 @@ static void fence_failed(struct lent *l)
         client_fail(l->session->client, &err);
 }
 
-/* 57014: a cancel has hit, whoever sent it. */
-static void note_cancel(struct lent *l, struct span message)
-{
-    struct report r;
-    if (l->cancel != CANCEL_SENT || message.n < FRAME_HEADER ||
-        !report_parse(span_of(message.p + FRAME_HEADER, message.n - FRAME_HEADER), &r))
-        return;
-    if (span_is(r.sqlstate, SQLSTATE_QUERY_CANCELED))
-        cancel_has_hit(l);
-}
-
 static bool on_error(struct server *s, const struct expect *e, struct span message)
 {
     struct lent *l = lent_of(s);
+    struct report r = {0};
     l->error_since_ready = true;
-    if (e->kind == EXPECT_PARSE)
-        parse_undone(l, e);
-    if (e->kind == EXPECT_CLOSE && e->arg)
-        server_statements_put_back(server_statements_of(s), e->arg);
-    note_cancel(l, message);
+    if (message.n < FRAME_HEADER ||
+        !report_parse(span_of(message.p + FRAME_HEADER, message.n - FRAME_HEADER), &r))
+        r = (struct report){0}; /* too large to be looked at */
+    bool reworded = reword(l, e, &r, message);
+    names_failed(l, e, r.sqlstate);
+    if (l->cancel == CANCEL_SENT && span_is(r.sqlstate, SQLSTATE_QUERY_CANCELED))
+        cancel_has_hit(l); /* whoever sent it */
     if (!l->session)
         return false;
     counter_add(&l->stats->errors, 1);
-    if (e->owner == EXPECT_CLIENT && reword_timeout(l, message))
-        return false;
     switch ((enum expect_owner)e->owner) {
     case EXPECT_CLIENT:
-        if (e->kind == EXPECT_DESCRIBE && reword_provoked(l, message))
-            return false;
-        return true;
+        return !reworded;
     case EXPECT_FENCE:
         if (l->fence_wait) {
             link_fence_refused(l, message);
@@ -182,10 +155,9 @@ static void answer_skipped_unit(struct lent *l, const struct expect *e)
 static void on_dropped(struct server *s, const struct expect *e)
 {
     struct lent *l = lent_of(s);
-    if (e->kind == EXPECT_PARSE || e->kind == EXPECT_INJECT_PARSE)
-        parse_undone(l, e);
-    if (e->kind == EXPECT_CLOSE && e->arg)
-        server_statements_put_back(server_statements_of(s), e->arg);
+    names_skipped(l, e);
+    if (e->owner == EXPECT_CLIENT && (e->kind == EXPECT_QUERY || e->kind == EXPECT_FUNCTION_CALL))
+        names_unit_over(l);
     if (l->gate_failed && l->session && e->owner == EXPECT_CLIENT)
         answer_skipped_unit(l, e);
 }
@@ -225,28 +197,35 @@ static void tell_parameters(struct lent *l)
     ses->told = view;
 }
 
-static void on_complete(struct server *s, struct span tag)
+static void on_complete(struct server *s, const struct expect *e, struct span tag)
 {
     struct lent *l = lent_of(s);
     if (span_is(tag, "COMMIT") || span_is(tag, "PREPARE TRANSACTION"))
         link_committed(l);
     if (span_is(tag, "ROLLBACK"))
         l->saw_rollback = true;
+    /* RELEASE ends one of them, and all behind it: which are left is not known. */
+    if (span_is(tag, "SAVEPOINT") || span_is(tag, "RELEASE"))
+        l->in_savepoint = tag.p[0] == 'S';
     if (span_is(tag, "DISCARD ALL"))
         l->discarded = true;
     if (span_is(tag, "RESET"))
         l->was_reset = true;
-    if (span_is(tag, "DISCARD ALL") || span_is(tag, "DEALLOCATE ALL")) {
-        server_statements_clear(server_statements_of(s));
+    /* Among other statements; alone, it has a serial and was seen when it was sent. */
+    if (!e->serial && (span_is(tag, "DISCARD ALL") || span_is(tag, "DEALLOCATE ALL"))) {
+        server_statements_clear(server_statements_of(s), l->first_unit);
         if (l->session)
-            client_statements_clear(client_statements_of(l->session->client));
+            client_statements_clear(client_statements_of(l->session->client), l->first_unit);
     }
+    if (e->kind == EXPECT_EXECUTE && server_expects(s)->swallowed_sync)
+        l->group_open = true;
 }
 
 static void on_answered(struct server *s, const struct expect *e)
 {
     struct lent *l = lent_of(s);
-    if (e->kind == EXPECT_PARSE) {
+    names_answered(l, e);
+    if (e->kind == EXPECT_PARSE && e->arg != NAMES_UNNAMED) {
         counter_add(&l->stats->server_parse, 1);
         if (e->arg)
             findings_note_parsed(l->terms->findings, e->arg);
@@ -265,7 +244,7 @@ static void count_ready(struct lent *l)
         counter_add(&stats->query_time, now - ses->query_since_us);
     ses->query_since_us = 0;
     ses->query_overdue = false;
-    ses->ending = ENDING_NONE;
+    ses->ending = SQL_ENDS_NOTHING;
     if (server_status(l->server) != 'I')
         return;
     counter_add(&stats->xact, 1);
@@ -291,6 +270,8 @@ static bool on_ready_for_query(struct server *s, const struct expect *e)
         return false;
     if (!l->session)
         return false;
+    names_answered(l, e);
+    names_unit_over(l);
     count_ready(l);
     if (l->session->mode == POOL_MODE_STATEMENT && server_status(s) != 'I') {
         struct error err;
@@ -356,6 +337,7 @@ static void on_input_done(struct server *s)
         return;
     }
     l->gate_unit = 0;
+    names_at_rest(l);
     /* Whether a Sync beside a failing COPY is still to be answered cannot be seen from here. */
     if (expect_is_unsure(server_expects(s)))
         l->close_when_idle = true;

@@ -155,6 +155,9 @@ void terms_login(const struct terms *t, size_t host, struct keycache *kc, struct
         .database = t->database,
         .application_name = t->db->application_name,
         .options = t->db->options,
+        .client_encoding = t->db->client_encoding,
+        .datestyle = t->db->datestyle,
+        .timezone = t->db->timezone,
         .secret = t->secret,
         .keycache = kc,
         .tls = mode == SSLMODE_DISABLE || mode == SSLMODE_ALLOW ? NULL : t->tls,
@@ -180,6 +183,7 @@ void terms_dialer_options(const struct terms *t, struct dialer_options *out)
                 .keepidle_s = (int)(cfg->tcp_keepidle_us / US_PER_S),
                 .keepintvl_s = (int)(cfg->tcp_keepintvl_us / US_PER_S),
                 .keepcnt = cfg->tcp_keepcnt,
-                .user_timeout_ms = (unsigned)(cfg->tcp_user_timeout_us / US_PER_MS)},
+                .user_timeout_ms = (unsigned)(cfg->tcp_user_timeout_us / US_PER_MS),
+                .buffer_bytes = (int)cfg->tcp_socket_buffer_bytes},
     };
 }

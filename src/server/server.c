@@ -27,18 +27,25 @@ static const struct server_state_row {
     [SERVER_CLOSING] = {"closing", "close", 0},
 };
 
-void server_enter(struct server *s, enum server_state next)
+/* Out of line: two states are entered for each transaction. */
+__attribute__((noinline, cold)) static void log_enter(const struct server *s, enum server_state was)
 {
-    if (s->state == next)
-        return;
-    if (!(rows[s->state].next & (1u << next))) {
+    if (!(rows[was].next & (1u << s->state))) {
         log_fatal("S-0x%llx: state %s may not follow %s", (unsigned long long)s->id,
-                  rows[next].name, rows[s->state].name);
+                  rows[s->state].name, rows[was].name);
         abort();
     }
-    log_debug("S-0x%llx: %s -> %s", (unsigned long long)s->id, rows[s->state].name,
-              rows[next].name);
+    log_debug("S-0x%llx: %s -> %s", (unsigned long long)s->id, rows[was].name, rows[s->state].name);
+}
+
+void server_enter(struct server *s, enum server_state next)
+{
+    enum server_state was = s->state;
+    if (was == next)
+        return;
     s->state = next;
+    if (!(rows[was].next & (1u << next)) || log_wants(LOG_DEBUG_LEVEL))
+        log_enter(s, was);
 }
 
 /* ---- ends ------------------------------------------------------------------------------ */

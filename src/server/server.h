@@ -76,14 +76,13 @@ struct server_ops {
     bool (*on_error)(struct server *s, const struct expect *entry, struct span message);
     /* The server skips this entry because of an earlier error. */
     void (*on_dropped)(struct server *s, const struct expect *entry);
-    /* An entry of ours (not EXPECT_CLIENT), or the Parse of a named statement, was answered
-     * well. */
+    /* An entry was answered well: one of ours (not EXPECT_CLIENT), or one with an `arg`. */
     void (*on_answered)(struct server *s, const struct expect *entry);
     /* A ReadyForQuery answered the entry; server_status() is up to date. Returns true to forward
      * the message. */
     bool (*on_ready_for_query)(struct server *s, const struct expect *entry);
-    /* CommandComplete for the client, its tag. */
-    void (*on_complete)(struct server *s, struct span tag);
+    /* CommandComplete for the client: what it answers (or a part of it), its tag. */
+    void (*on_complete)(struct server *s, const struct expect *entry, struct span tag);
     /* All that was read has been looked at: send what was composed, the bytes go away now. */
     void (*on_flush)(struct server *s);
     /* After on_flush: if the server is at rest, it may be released, linked or moved now. */
@@ -99,9 +98,10 @@ struct server_ops {
 struct server_login {
     const char *user;
     const char *database;
-    const char *application_name; /* or NULL */
-    const char *options;          /* or NULL */
-    const struct secret *secret;  /* or NULL: none is known */
+    const char *application_name;                       /* or NULL */
+    const char *options;                                /* or NULL */
+    const char *client_encoding, *datestyle, *timezone; /* each or NULL */
+    const struct secret *secret;                        /* or NULL: none is known */
     struct keycache *keycache;
     struct tls_context *tls; /* NULL: plain */
     const char *host;        /* name for SNI and verification, and in messages */

@@ -124,15 +124,22 @@ static void send_buf(struct server *s, struct buf *b)
 static void send_startup(struct server *s)
 {
     const struct server_login *t = &s->login->terms;
-    struct startup_pair pairs[4];
+    const struct {
+        const char *name, *value;
+    } all[] = {
+        {"user", t->user},
+        {"database", t->database},
+        {"application_name", t->application_name},
+        {"options", t->options},
+        {"client_encoding", t->client_encoding},
+        {"datestyle", t->datestyle},
+        {"timezone", t->timezone},
+    };
+    struct startup_pair pairs[sizeof all / sizeof all[0]];
     size_t n = 0;
-    pairs[n++] = (struct startup_pair){span_str("user"), span_str(t->user)};
-    pairs[n++] = (struct startup_pair){span_str("database"), span_str(t->database)};
-    if (t->application_name)
-        pairs[n++] =
-            (struct startup_pair){span_str("application_name"), span_str(t->application_name)};
-    if (t->options)
-        pairs[n++] = (struct startup_pair){span_str("options"), span_str(t->options)};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (all[i].value)
+            pairs[n++] = (struct startup_pair){span_str(all[i].name), span_str(all[i].value)};
     struct buf b = {0};
     startup_build(&b, pairs, n);
     send_buf(s, &b);

@@ -164,6 +164,7 @@ static bool take_answer(struct walk *w, const struct frame *f, size_t present)
     if (expect_passes(&s->expects, f->type)) {
         r.verdict = EXPECT_FORWARD;
         r.popped = false;
+        r.entry = *expect_at(&s->expects, 0);
     } else {
         r = expect_answer(&s->expects, f->type);
     }
@@ -174,13 +175,12 @@ static bool take_answer(struct walk *w, const struct frame *f, size_t present)
         struct span tag;
         if (!backend_parse_command_complete(f->body, &tag))
             return false;
-        s->ops->on_complete(s, tag);
+        s->ops->on_complete(s, &r.entry, tag);
     }
     step_partly(w, f, present, forward);
     if (!r.popped)
         return true;
-    bool named_parse = r.entry.kind == EXPECT_PARSE && r.entry.arg;
-    if (r.entry.owner != EXPECT_CLIENT || named_parse)
+    if (r.entry.owner != EXPECT_CLIENT || r.entry.arg)
         s->ops->on_answered(s, &r.entry);
     return true;
 }
@@ -218,11 +218,39 @@ static bool is_row(uint8_t type)
 /* Rows for the client are stepped over in one go: how many bytes of whole ones begin here. */
 static size_t skip_rows(struct server *s, struct span rest)
 {
-    if (!expect_passes(&s->expects, rest.p[0]) &&
-        (!s->expects.count || expect_at(&s->expects, 0)->owner != EXPECT_CLIENT ||
-         expect_answer(&s->expects, rest.p[0]).verdict != EXPECT_FORWARD))
+    if (!s->expects.count || expect_at(&s->expects, 0)->owner != EXPECT_CLIENT ||
+        expect_answer(&s->expects, rest.p[0]).verdict != EXPECT_FORWARD)
         return 0;
     return frame_skip_rows(rest);
+}
+
+/* The common case in a tight loop: whole messages from the middle of the answer to a client's
+ * Query join the run. What is anything else ends the loop, and take_message looks at it. */
+static void skip_passing(struct walk *w)
+{
+    struct server *s = w->s;
+    const uint8_t *at = w->at;
+    bool of_query = false; /* until its ReadyForQuery all three types pass */
+    while ((size_t)(w->end - at) >= FRAME_HEADER) {
+        uint8_t type = at[0];
+        uint32_t len = frame_u32(at + 1);
+        /* The letter is one byte more than len. */
+        if (len < 4 || len >= (size_t)(w->end - at))
+            break;
+        if (type != BE_DATA_ROW && type != BE_ROW_DESCRIPTION && type != BE_COMMAND_COMPLETE)
+            break;
+        if (!of_query && !expect_passes(&s->expects, type))
+            break;
+        of_query |= type != BE_DATA_ROW;
+        if (type == BE_COMMAND_COMPLETE) {
+            struct span tag;
+            if (!backend_parse_command_complete(span_of(at + FRAME_HEADER, len - 4), &tag))
+                break;
+            s->ops->on_complete(s, expect_at(&s->expects, 0), tag);
+        }
+        at += 1 + (size_t)len;
+    }
+    w->at = at;
 }
 
 /* Walks the input; returns how many bytes were dealt with (less than all only if a message that
@@ -238,6 +266,10 @@ static size_t walk_messages(struct server *s, struct span in)
             step(&w, n, s->body_forward);
             continue;
         }
+        skip_passing(&w);
+        if (w.at == w.end)
+            break;
+        rest = span_of(w.at, (size_t)(w.end - w.at));
         if (is_row(rest.p[0])) {
             size_t rows = skip_rows(s, rest);
             step(&w, rows, true);

@@ -23,6 +23,7 @@ struct figures {
         struct mutex m;
         struct stats_sum older, newer; /* at the start of the previous period, and of this one */
         uint64_t older_us, newer_us;
+        struct latency_sum *older_latency, *newer_latency; /* NULL: nothing was noted before */
     } shared;
 };
 
@@ -45,6 +46,10 @@ void figures_free(struct figures **fp)
     if (!f)
         return;
     mutex_fini(&f->shared.m);
+    for (unsigned i = 0; i < f->n_workers; i++)
+        free(f->rows[i].stats.latency);
+    free(f->shared.older_latency);
+    free(f->shared.newer_latency);
     free(f->rows);
     free(f);
     *fp = NULL;
@@ -61,19 +66,80 @@ static void sum_rows(const struct figures *f, struct stats_sum *sum)
         stats_add(sum, &f->rows[i].stats);
 }
 
+/* NULL if nothing was noted. */
+static struct latency_sum *sum_latency(const struct figures *f)
+{
+    struct latency_sum *sum = NULL;
+    for (unsigned i = 0; i < f->n_workers; i++) {
+        if (!atomic_load_explicit(&f->rows[i].stats.latency, memory_order_acquire))
+            continue;
+        if (!sum)
+            sum = xcalloc(1, sizeof *sum);
+        (void)stats_add_latency(sum, &f->rows[i].stats);
+    }
+    return sum;
+}
+
+/* Workers' clocks are read at different moments: one may lag behind the last roll. */
+static bool is_due(const struct figures *f, uint64_t now_us, uint64_t period_us)
+{
+    return now_us > f->shared.newer_us && now_us - f->shared.newer_us >= period_us;
+}
+
 void figures_roll(struct figures *f, uint64_t now_us, uint64_t period_us)
 {
     mutex_lock(&f->shared.m);
-    /* Workers' clocks are read at different moments: one may lag behind the last roll. */
-    if (now_us > f->shared.newer_us && now_us - f->shared.newer_us >= period_us) {
+    bool due = is_due(f, now_us, period_us);
+    mutex_unlock(&f->shared.m);
+    if (!due)
+        return;
+    struct latency_sum *latency = sum_latency(f), *oldest = latency;
+    mutex_lock(&f->shared.m);
+    /* Another worker may have been quicker. */
+    if (is_due(f, now_us, period_us)) {
         struct stats_sum sum = {0};
         sum_rows(f, &sum);
+        oldest = f->shared.older_latency;
+        f->shared.older_latency = f->shared.newer_latency;
+        f->shared.newer_latency = latency;
         f->shared.older = f->shared.newer;
         f->shared.older_us = f->shared.newer_us;
         f->shared.newer = sum;
         f->shared.newer_us = now_us;
     }
     mutex_unlock(&f->shared.m);
+    free(oldest);
+}
+
+/* Whole sums, to be added to what the caller has. */
+static void merge_latency(struct latency_sum *into, const struct latency_sum *from)
+{
+    for (int kind = 0; kind < LATENCY_KINDS; kind++)
+        histogram_merge(&into->each[kind], &from->each[kind]);
+}
+
+bool figures_read_latency(struct figures *f, struct latency_sum *total, struct latency_sum *since)
+{
+    struct latency_sum older = {0};
+    struct stats_sum sum = {0};
+    mutex_lock(&f->shared.m);
+    uint64_t assigned_before = f->shared.older.server_assignment;
+    if (f->shared.older_latency)
+        older = *f->shared.older_latency;
+    mutex_unlock(&f->shared.m);
+    struct latency_sum *now = sum_latency(f);
+    if (!now)
+        return false;
+    sum_rows(f, &sum);
+    struct latency_sum recent = *now;
+    latency_subtract(&recent, &older);
+    latency_fill_waits(now, sum.server_assignment);
+    latency_fill_waits(&recent, sum.server_assignment - assigned_before);
+    merge_latency(total, now);
+    if (since)
+        merge_latency(since, &recent);
+    free(now);
+    return true;
 }
 
 static uint64_t per_second(uint64_t n, uint64_t us)

@@ -30,6 +30,9 @@ struct figures_reading {
     struct stats_sum since; /* since the start of the previous period */
     struct stats_sum rate;  /* ... per second */
 };
+/* The histograms since the beginning, and (may be NULL) those since the start of the previous
+ * period. Adds to both, which start as all zeroes. False if nothing was ever noted. Any thread. */
+bool figures_read_latency(struct figures *f, struct latency_sum *total, struct latency_sum *since);
 /* Adds to *out, which starts as all zeroes. Any thread. */
 void figures_read(struct figures *f, uint64_t now_us, struct figures_reading *out);
 /* The averages of everything that was added. */

@@ -7,6 +7,9 @@
 #define STATS_SUMS_H
 
 #include "stats/counter.h"
+#include "stats/latency.h"
+
+#include <stdbool.h>
 
 /* X(field): the table from which the struct, the sum and the console's columns are made. */
 #define STATS_FIELDS(X)                                                                            \
@@ -33,6 +36,9 @@ struct stats {
 #define STATS_COUNTER(field) struct counter field;
     STATS_FIELDS(STATS_COUNTER)
 #undef STATS_COUNTER
+    /* NULL until something was noted: most pools of a large installation are never used. The
+     * histograms are the figures' to free. */
+    struct latency *_Atomic latency;
 };
 
 struct stats_sum {
@@ -41,7 +47,12 @@ struct stats_sum {
 #undef STATS_SUM
 };
 
+/* Counts a time, and notes it in its histogram. Writer's thread only. */
+void stats_note(struct stats *row, enum latency_kind kind, uint64_t us);
+
 /* Adds one worker's row; any thread. */
 void stats_add(struct stats_sum *sum, const struct stats *row);
+/* The same for its histograms. False if it has none. */
+bool stats_add_latency(struct latency_sum *sum, const struct stats *row);
 
 #endif

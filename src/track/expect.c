@@ -12,7 +12,7 @@ void expect_init(struct expect_queue *q)
     q->ring = NULL;
     q->cap = EXPECT_INLINE;
     q->head = q->count = 0;
-    q->skipping = q->copy_in = q->copying = q->begun = q->stays_unsure = false;
+    q->skipping = q->copy_in = q->copying = q->begun = q->stays_unsure = q->swallowed_sync = false;
     q->unsure = 0;
 }
 
@@ -158,8 +158,8 @@ static struct expect_result copy_begins(struct expect_queue *q, bool in)
 /* A success means that the server has read everything up to CopyDone, Syncs included. */
 static struct expect_result command_complete(struct expect_queue *q)
 {
-    if (q->copy_in)
-        (void)copy_ends(q);
+    uint32_t swallowed = q->copy_in ? copy_ends(q) : 0;
+    q->swallowed_sync = swallowed && !expect_has_sync(q);
     q->copying = false;
     return answered_surely(q, expect_at(q, 0)->kind == EXPECT_EXECUTE);
 }

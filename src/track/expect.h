@@ -61,10 +61,11 @@ enum expect_owner {
 struct expect {
     uint8_t kind;  /* enum expect_kind */
     uint8_t owner; /* enum expect_owner */
-    /* PARSE and INJECT_PARSE of a client: its definition, see client_statements_undo. */
+    /* Of a client's: what changes a name of its statements (see client_statements_undo), and what
+     * is about one (BIND, DESCRIBE: the serial of its definition). */
     uint32_t serial;
-    /* PARSE of a named statement and CLOSE of an evicted one: id of the statement, else 0.
-     * EXECUTE owned by the gate: 1 for the last command of the gate. */
+    /* PARSE of a named statement and CLOSE of an evicted one: id of the statement, else 0; with the
+     * marks of relay/names.h. EXECUTE owned by the gate: 1 for the last command of the gate. */
     uint64_t arg;
 };
 
@@ -75,12 +76,13 @@ struct expect_queue {
     uint32_t cap;        /* power of two */
     uint32_t head;
     uint32_t count;
-    uint32_t unsure;   /* Syncs that a failed COPY may or may not have read */
-    bool stays_unsure; /* ... and what was skipped behind one may have been run after all */
-    bool skipping;     /* an extended-query error came and its Sync has not been sent yet */
-    bool copy_in;      /* the front entry is in COPY FROM STDIN */
-    bool copying;      /* ... in a COPY of any direction */
-    bool begun;        /* the front entry has had a part of its answer */
+    uint32_t unsure;     /* Syncs that a failed COPY may or may not have read */
+    bool stays_unsure;   /* ... and what was skipped behind one may have been run after all */
+    bool skipping;       /* an extended-query error came and its Sync has not been sent yet */
+    bool copy_in;        /* the front entry is in COPY FROM STDIN */
+    bool copying;        /* ... in a COPY of any direction */
+    bool begun;          /* the front entry has had a part of its answer */
+    bool swallowed_sync; /* the COPY that was answered last has ignored Syncs: one is to come yet */
     struct expect first[EXPECT_INLINE];
 };
 

@@ -20,7 +20,7 @@ static bool same_content(const struct intern *member, const void *probe)
 
 static struct intern_table sets = INTERN_TABLE(same_content, EMPTY_ID + 1);
 
-/* Of no table, so that it costs no lock; its first reference is never given back. */
+/* Of no table, so that it costs no lock, and not counted. */
 static struct param_set empty = {
     .intern = {.id = EMPTY_ID, .refs = 1},
     .parsing = &empty,
@@ -34,7 +34,8 @@ struct param_set *param_set_empty(void)
 
 struct param_set *param_set_ref(struct param_set *set)
 {
-    intern_ref(&set->intern);
+    if (set != &empty)
+        intern_ref(&set->intern);
     return set;
 }
 
@@ -42,7 +43,7 @@ void param_set_unref(struct param_set **setp)
 {
     struct param_set *set = *setp;
     *setp = NULL;
-    if (!set || !intern_unref(&sets, &set->intern))
+    if (!set || set == &empty || !intern_unref(&sets, &set->intern))
         return;
     if (set->parsing != set)
         param_set_unref(&set->parsing);
@@ -102,6 +103,7 @@ struct param_set *params_parse_state(struct param_set *set)
 struct param_item {
     char *name, *value; /* owned */
     size_t name_n, value_n;
+    unsigned traits;
 };
 
 /* Items are sorted as in a set. */
@@ -129,7 +131,8 @@ struct param_builder *param_builder_new(const struct param_set *from)
         b->items[i] = (struct param_item){.name = xstrndup(name.p, name.n),
                                           .value = xstrndup(value.p, value.n),
                                           .name_n = name.n,
-                                          .value_n = value.n};
+                                          .value_n = value.n,
+                                          .traits = from->params[i].traits};
     }
     return b;
 }
@@ -159,10 +162,11 @@ static unsigned builder_position(const struct param_builder *b, struct span name
     return i;
 }
 
-static struct param_item *builder_insert(struct param_builder *b, unsigned at, struct span name)
+static struct param_item *builder_insert(struct param_builder *b, unsigned at, struct span name,
+                                         const struct param_name *row)
 {
     char spelled[PARAM_NAME_MAX + 1];
-    name = param_name_spell(name, spelled);
+    name = param_name_spell(name, row, spelled);
     if (b->count == b->cap) {
         b->cap = b->cap ? b->cap * 2 : 16;
         b->items = xrealloc(b->items, b->cap * sizeof *b->items);
@@ -170,11 +174,14 @@ static struct param_item *builder_insert(struct param_builder *b, unsigned at, s
     struct param_item *item = &b->items[at];
     memmove(item + 1, item, (b->count - at) * sizeof *item);
     b->count++;
-    *item = (struct param_item){.name = xstrndup(name.p, name.n), .name_n = name.n};
+    *item = (struct param_item){
+        .name = xstrndup(name.p, name.n), .name_n = name.n, .traits = row ? row->traits : 0};
     return item;
 }
 
-bool param_builder_put(struct param_builder *b, struct span name, struct span value)
+/* `row` is that of the name. */
+static bool builder_put(struct param_builder *b, struct span name, const struct param_name *row,
+                        struct span value)
 {
     bool found;
     if (!param_name_is_valid(name) || (value.n && memchr(value.p, 0, value.n)))
@@ -182,11 +189,16 @@ bool param_builder_put(struct param_builder *b, struct span name, struct span va
     unsigned at = builder_position(b, name, &found);
     if (!found && b->count == PARAM_SET_MAX)
         return false;
-    struct param_item *item = found ? &b->items[at] : builder_insert(b, at, name);
+    struct param_item *item = found ? &b->items[at] : builder_insert(b, at, name, row);
     free(item->value);
     item->value = xstrndup(value.p, value.n);
     item->value_n = value.n;
     return true;
+}
+
+bool param_builder_put(struct param_builder *b, struct span name, struct span value)
+{
+    return builder_put(b, name, param_name_find(name), value);
 }
 
 void param_builder_remove(struct param_builder *b, struct span name)
@@ -204,12 +216,6 @@ void param_builder_remove(struct param_builder *b, struct span name)
 
 /* ---- from builder to set --------------------------------------------------------------- */
 
-static unsigned traits_of(struct span name)
-{
-    const struct param_name *row = param_name_find(name);
-    return row ? row->traits : 0;
-}
-
 /* One allocation: the struct, the pairs, the bytes. Not published yet; parsing is not set. */
 static struct param_set *make_set(const struct param_builder *b)
 {
@@ -226,7 +232,7 @@ static struct param_set *make_set(const struct param_builder *b)
     for (unsigned i = 0; i < b->count; i++) {
         const struct param_item *item = &b->items[i];
         struct param *p = &set->params[i];
-        p->traits = traits_of(item_name(item));
+        p->traits = item->traits;
         p->name_at = at;
         p->name_n = (uint32_t)item->name_n;
         memcpy(bytes + at, item->name, item->name_n + 1);
@@ -315,12 +321,13 @@ struct param_set *params_with_parse_state(struct param_set *set, struct param_se
 struct param_set *params_with_report(struct param_set *set, struct span name, struct span value)
 {
     const struct param *p = param_set_find(set, name);
-    if (p ? span_equal(param_value_of(set, p), value) : traits_of(name) & PARAM_READ_ONLY)
+    const struct param_name *row = param_name_find(name);
+    if (p ? span_equal(param_value_of(set, p), value) : row && row->traits & PARAM_READ_ONLY)
         return NULL;
     if (!p && set->count >= PARAM_REPORT_MAX)
         return NULL;
     struct param_builder *b = param_builder_new(set);
-    if (!param_builder_put(b, name, value)) {
+    if (!builder_put(b, name, row, value)) {
         param_builder_free(&b);
         return NULL;
     }
@@ -385,9 +392,9 @@ enum param_taken params_take_startup(struct param_builder *b, struct span name, 
     char shown[PARAM_NAME_MAX + 1];
     const struct param_name *row = param_name_find(name);
     unsigned traits = row ? row->traits : 0;
-    printable(name, shown);
     if (traits & PARAM_DROP)
         return PARAM_DROPPED;
+    printable(name, shown);
     if (!param_name_is_valid(name))
         error_set(err, "42704", "unrecognized configuration parameter \"%s\"", shown);
     else if (traits & PARAM_READ_ONLY)
@@ -401,7 +408,7 @@ enum param_taken params_take_startup(struct param_builder *b, struct span name, 
     else if ((traits & PARAM_LIST) && !param_list_split(value, NULL, NULL))
         error_set(err, "22023", "invalid value for parameter \"%s\": list syntax is invalid",
                   row->name);
-    else if (!param_builder_put(b, name, value))
+    else if (!builder_put(b, name, row, value))
         error_set(err, SQLSTATE_PROTOCOL_VIOLATION, "invalid value for parameter \"%s\"", shown);
     else {
         b->from_startup++;

@@ -71,6 +71,10 @@ struct param_set *params_lay_over(struct param_set *base, struct param_set *over
  * value is not the one in `base`. */
 void params_build_reports(struct param_set *over, struct param_set *base, struct buf *out);
 
+/* Both at once for a client that logs in. Remembers what it said last, so that the same application
+ * at the same pool costs a look. */
+struct param_set *params_welcome(struct param_set *base, struct param_set *over, struct buf *out);
+
 /* ---- building ---- */
 
 /* Starts from a set (NULL: from nothing); no reference is kept. */
@@ -123,5 +127,8 @@ void params_note_accepted(struct param_accepted *a, struct span name, struct spa
  * even if the SET fails: the pair was accepted before, and a failure could change neither rights,
  * nor what names mean, nor how the statement's bytes are read. */
 bool params_may_fence(struct param_accepted *a, struct span name, struct span value);
+/* False if the setting holds from the next transaction on (default_transaction_...): a SET in the
+ * client's own transaction would come too late for it. */
+bool params_may_gate(struct span name);
 
 #endif

@@ -40,7 +40,7 @@ static uint64_t hash_pair(struct span name, struct span value)
 {
     char spelled[PARAM_NAME_MAX + 1];
     if (name.n <= PARAM_NAME_MAX)
-        name = param_name_spell(name, spelled);
+        name = param_name_spell(name, param_name_find(name), spelled);
     uint64_t h = hash_bytes(value.p, value.n, hash_bytes(name.p, name.n, intern_seed()));
     return h ? h : 1;
 }
@@ -98,4 +98,10 @@ bool params_may_fence(struct param_accepted *a, struct span name, struct span va
     bool known = *slot_locked(a, hash) != 0;
     mutex_unlock(&a->lock);
     return known;
+}
+
+bool params_may_gate(struct span name)
+{
+    const struct param_name *row = param_name_find(name);
+    return !row || !(row->traits & PARAM_NEXT);
 }

@@ -16,6 +16,7 @@ enum param_trait {
     PARAM_IDENTITY = 1 << 5,  /* decides what else may be set */
     PARAM_DROP = 1 << 6,      /* means nothing in a startup packet: dropped there */
     PARAM_FOREIGN = 1 << 7,   /* not a setting of PostgreSQL at all */
+    PARAM_NEXT = 1 << 8,      /* see params_may_gate */
 };
 
 struct param_name {
@@ -29,8 +30,10 @@ const struct param_name *param_name_find(struct span name);
 const struct param_name *param_names(unsigned *n_out);
 /* Is it an identifier, or several joined by dots? */
 bool param_name_is_valid(struct span name);
-/* Writes the one spelling of a valid name; returns it. out may be where name is. */
-struct span param_name_spell(struct span name, char out[PARAM_NAME_MAX + 1]);
+/* Returns the one spelling of a valid name, whose row is given: the row's, or what it has written
+ * to out. out may be where name is. */
+struct span param_name_spell(struct span name, const struct param_name *row,
+                             char out[PARAM_NAME_MAX + 1]);
 
 /* parameters_values.c: the value as PostgreSQL would report it after SET, as far as that can be
  * known; `before` (may be NULL) is what it was. Returns `value` itself if it cannot be known or

@@ -39,7 +39,9 @@ static const struct param_name names[] = {
     {"DateStyle", PARAM_REPORTED | PARAM_PARSING | PARAM_FENCE},
     {"dbname", LIBRARY},
     {"debug_assertions", FIXED},
-    {"default_transaction_read_only", PARAM_REPORTED},
+    {"default_transaction_deferrable", PARAM_FENCE | PARAM_NEXT},
+    {"default_transaction_isolation", PARAM_FENCE | PARAM_NEXT},
+    {"default_transaction_read_only", PARAM_REPORTED | PARAM_FENCE | PARAM_NEXT},
     {"extra_float_digits", PARAM_FENCE},
     {"fallback_application_name", LIBRARY},
     {"gssdelegation", LIBRARY},
@@ -196,9 +198,9 @@ bool param_name_is_valid(struct span name)
     return !fresh;
 }
 
-struct span param_name_spell(struct span name, char out[PARAM_NAME_MAX + 1])
+struct span param_name_spell(struct span name, const struct param_name *row,
+                             char out[PARAM_NAME_MAX + 1])
 {
-    const struct param_name *row = param_name_find(name);
     if (row && !(row->traits & PARAM_FOREIGN))
         return span_str(row->name);
     for (size_t i = 0; i < name.n; i++)

@@ -21,6 +21,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/span.h"
+#include "track/sql_traits.h"
 
 struct param_set;
 
@@ -39,6 +40,11 @@ struct statement;
  * significant first). Of `params` the part is kept that parsing depends on. Returns a reference. */
 struct statement *statement_intern(struct span query, struct span oids, unsigned n_oids,
                                    struct param_set *params);
+/* The same while it is not known what it will be parsed under, because a SET is on its way in front
+ * of it: shared with nobody. statement_params is NULL until statement_settle. */
+struct statement *statement_private(struct span query, struct span oids, unsigned n_oids);
+/* Now it is known; does nothing if it was. Only while one thread has the statement. */
+void statement_settle(struct statement *st, struct param_set *params);
 struct statement *statement_ref(struct statement *st);
 /* Gives it back and clears the pointer. NULL is fine. */
 void statement_unref(struct statement **st);
@@ -46,6 +52,7 @@ void statement_unref(struct statement **st);
 /* Unique in the process, never 0, never reused. */
 uint64_t statement_id(const struct statement *st);
 struct span statement_query(const struct statement *st);
+struct sql_traits statement_traits(const struct statement *st);
 /* What it was parsed under: only the members that parsing depends on; borrowed. To parse it again,
  * a server must have params_with_parse_state(<what it has>, this). */
 struct param_set *statement_params(const struct statement *st);
@@ -61,19 +68,22 @@ size_t statement_count_total(void);
 
 /* ---- errors that only a server can raise properly ---- */
 
-/* A name that is taken (42P05) or unknown (26000) must fail inside the client's transaction, so the
- * server is asked to describe a statement that never exists; its name carries what to say. */
-#define STATEMENT_PROVOKE_DUPLICATE "PGBALLAST_DUPLICATE_"
+/* A name of ours that a client guesses must fail inside its transaction as an unknown one does
+ * (26000), so the server is asked to describe a statement that never exists; its name carries what
+ * to say. */
 #define STATEMENT_PROVOKE_UNDEFINED "PGBALLAST_UNDEFINED_"
 /* Room for such a name, NUL included; a client's name that is longer is cut. */
 #define STATEMENT_PROVOKE_NAME 160
 
 /* Writes the name to ask for; returns out. */
-const char *statement_provoke_name(const char *prefix, struct span name,
-                                   char out[STATEMENT_PROVOKE_NAME]);
+const char *statement_provoke_name(struct span name, char out[STATEMENT_PROVOKE_NAME]);
 /* If a server's message text (in whatever language) is about such a name: fills *err with the error
  * that PostgreSQL would have raised for the client's own name. */
 bool statement_reword_provoked(struct span message, struct error *err);
+
+/* A whole ErrorResponse that mentions a statement by its name on the server: appends the same with
+ * the client's name in its place. False, and nothing appended, if it mentions none. */
+bool statement_reword_name(struct span message, struct span name, struct buf *out);
 
 /* ---- a client's names ---- */
 
@@ -91,34 +101,79 @@ struct client_statements {
 void client_statements_init(struct client_statements *cs);
 void client_statements_fini(struct client_statements *cs);
 
-/* The statement of that name, borrowed until the name goes, or NULL. */
+/* Names are changed when the client's message is sent, because what the client sends behind it may
+ * count on that; the change is final when the server has answered. If it fails, or is skipped, it
+ * is taken back by its serial number (never 0; 0 means that nothing was changed).
+ *
+ * `unit` says in which unit of the session (a Query, or a group up to its Sync) the change was
+ * sent: whoever sends more before that unit was answered cannot be sure of the name. Units count
+ * up; 0: the change is final already. */
+
+/* What is known of a name. */
+struct client_named {
+    struct statement *statement; /* borrowed until the name goes; NULL: none has the name */
+    uint32_t serial;             /* of its definition */
+    uint64_t unit;               /* of the last change that may still be taken back; 0: none */
+    bool parsed;                 /* that change is a Parse which the server was really sent */
+};
+/* Only the first 63 bytes of a name count, as in PostgreSQL (NAMEDATALEN). */
+struct client_named client_statements_look(const struct client_statements *cs, struct span name);
+/* Its statement alone. */
 struct statement *client_statements_find(const struct client_statements *cs, struct span name);
-/* Gives the name (not empty) to the statement, taking a reference of its own. Returns a serial
- * number for client_statements_undo; 0 if the name is taken, or the table is full. */
+/* Gives the name (not empty) to the statement, taking a reference of its own; 0 if the name is
+ * taken, or the table is full. */
 uint32_t client_statements_define(struct client_statements *cs, struct span name,
-                                  struct statement *st);
+                                  struct statement *st, uint64_t unit, bool parsed);
 bool client_statements_is_full(const struct client_statements *cs);
-/* True if there was one. */
-bool client_statements_remove(struct client_statements *cs, struct span name);
-/* The Parse failed, or was skipped: takes back that very definition, unless it is gone already. */
-void client_statements_undo(struct client_statements *cs, uint32_t serial);
+/* 0 if there is no such name. */
+uint32_t client_statements_remove(struct client_statements *cs, struct span name, uint64_t unit);
 /* Forgets all names (DEALLOCATE ALL, DISCARD ALL); the unnamed statement survives, as on a server.
  */
-void client_statements_clear(struct client_statements *cs);
+uint32_t client_statements_remove_all(struct client_statements *cs, uint64_t unit);
+/* The same, known only now: of the names that were given up to that unit. */
+void client_statements_clear(struct client_statements *cs, uint64_t unit);
+/* The change failed, or was skipped. */
+void client_statements_undo(struct client_statements *cs, uint32_t serial);
+/* All that was sent is answered: nothing will be taken back any more. */
+void client_statements_settle(struct client_statements *cs);
+/* Has a name been taken away by what is not answered yet? */
+bool client_statements_any_gone(const struct client_statements *cs);
+/* The name that was given, or taken away, under that serial; n is 0 if that is forgotten. */
+struct span client_statements_name_of(const struct client_statements *cs, uint32_t serial);
+/* The unit is over, and this is what now holds: it is what statements made by statement_private
+ * were parsed under, if they were sent up to that unit. */
+void client_statements_settle_params(struct client_statements *cs, uint64_t unit,
+                                     struct param_set *params);
 unsigned client_statements_count(const struct client_statements *cs);
 /* What the client's names keep alive, shared texts counted in full. */
 size_t client_statements_bytes(const struct client_statements *cs);
 
 /* The unnamed statement: a copy of its Parse, so that a Bind in a later batch finds it on any
- * server. Each Parse has a generation of its own; a server notes whose and which it has. */
+ * server. Each Parse has a generation of its own; a server notes whose and which it has. Without
+ * `params` what it is parsed under is known at client_statements_settle_params.
+ * To each change one of `answered` and `skipped` belongs. */
 void client_statements_set_unnamed(struct client_statements *cs, struct span query,
-                                   struct span oids, unsigned n_oids, struct param_set *params);
+                                   struct span oids, unsigned n_oids, struct param_set *params,
+                                   uint64_t unit);
+/* It is closed, by a message that may still be skipped. */
+void client_statements_close_unnamed(struct client_statements *cs, uint64_t unit);
+/* The oldest change was answered; a Parse that fails leaves no unnamed statement. */
+void client_statements_unnamed_answered(struct client_statements *cs, bool ok);
+void client_statements_unnamed_skipped(struct client_statements *cs);
+/* Is a change on its way? And the unit of the last one, else 0. */
+bool client_statements_unnamed_changes(const struct client_statements *cs);
+uint64_t client_statements_unnamed_unit(const struct client_statements *cs);
+/* It is gone for certain. */
 void client_statements_drop_unnamed(struct client_statements *cs);
 /* 0: there is none. */
 uint64_t client_statements_unnamed_generation(const struct client_statements *cs);
-/* As statement_params; NULL if there is none. */
+/* As statement_params; NULL if there is none, or if they are not known yet. */
 struct param_set *client_statements_unnamed_params(const struct client_statements *cs);
-/* Appends its whole Parse message; false if there is none. */
+struct sql_traits client_statements_unnamed_traits(const struct client_statements *cs);
+/* n is 0 if there is none, or its text is not known any more. */
+struct span client_statements_unnamed_query(const struct client_statements *cs);
+/* Appends its whole Parse message; false if there is none, or its text is not known any more: of
+ * a long pipeline that was skipped in the middle, only the server knows it. */
 bool client_statements_build_unnamed(const struct client_statements *cs, struct buf *out);
 
 /* ---- what a server has ---- */
@@ -129,10 +184,12 @@ TAILQ_HEAD(server_statement_list, server_statement);
 struct server_statements {
     struct server_statement *by_id;
     struct server_statement_list used; /* least recently used first */
+    struct server_statement_list gone; /* forgotten by a message that may still be skipped */
     unsigned cap;                      /* max_prepared_statements */
     unsigned count;
     uint64_t unnamed_client; /* 0: the unnamed statement is nobody's */
     uint64_t unnamed_generation;
+    uint64_t unnamed_unit; /* in which it was given that */
 };
 
 /* cap 0: nothing is followed. */
@@ -149,23 +206,38 @@ static inline unsigned server_statements_count(const struct server_statements *s
 
 /* True if the server has it; it is then the most recently used one. */
 bool server_statements_touch(struct server_statements *ss, uint64_t id);
-/* Notes that the server is being given it. Returns the id that had to make room and must be closed
- * on the server behind this, or 0. */
-uint64_t server_statements_add(struct server_statements *ss, uint64_t id);
+/* Notes that the server is being given it in that unit of its client. Returns the id that had to
+ * make room and must be closed on the server behind this, or 0. */
+uint64_t server_statements_add(struct server_statements *ss, uint64_t id, uint64_t unit);
+/* The unit in which the server was given it, or in which all was forgotten with it; 0: never. */
+uint64_t server_statements_unit(const struct server_statements *ss, uint64_t id);
 /* The server has it after all, because its Close was skipped; it is the first to go again. May
  * leave the table above its cap: then server_statements_evict. */
 void server_statements_put_back(struct server_statements *ss, uint64_t id);
 /* While there are more than the cap: forgets the least recently used one and returns its id, to be
  * closed on the server; else 0. */
 uint64_t server_statements_evict(struct server_statements *ss);
-/* The Parse failed, or was skipped. */
-void server_statements_remove(struct server_statements *ss, uint64_t id);
-/* Forgets all (DISCARD ALL, DEALLOCATE ALL), and does not rely on the unnamed one any more. */
-void server_statements_clear(struct server_statements *ss);
+/* It is parsed once more, in that unit, because the first Parse may have been skipped. */
+void server_statements_again(struct server_statements *ss, uint64_t id, uint64_t unit);
+bool server_statements_has(const struct server_statements *ss, uint64_t id);
+/* A Parse that was sent in that unit was answered; has failed; was skipped. */
+void server_statements_parsed(struct server_statements *ss, uint64_t id);
+void server_statements_failed(struct server_statements *ss, uint64_t id, uint64_t unit);
+void server_statements_skipped(struct server_statements *ss, uint64_t id, uint64_t unit);
+/* Forgets what it was given up to that unit (DISCARD ALL, DEALLOCATE ALL), and does not rely on the
+ * unnamed one any more. */
+void server_statements_clear(struct server_statements *ss, uint64_t unit);
+/* One, or all, are going by a message that may still fail, or be skipped: then recall those of its
+ * serial (client_statements_remove). When all is answered, forget. */
+void server_statements_set_aside(struct server_statements *ss, uint64_t id, uint32_t serial,
+                                 uint64_t unit);
+void server_statements_set_all_aside(struct server_statements *ss, uint32_t serial, uint64_t unit);
+void server_statements_recall(struct server_statements *ss, uint32_t serial);
+void server_statements_forget(struct server_statements *ss);
 
 /* Whose unnamed statement the server has; (0, 0): nobody's. */
 void server_statements_set_unnamed(struct server_statements *ss, uint64_t client_id,
-                                   uint64_t generation);
+                                   uint64_t generation, uint64_t unit);
 static inline bool server_statements_unnamed_is(const struct server_statements *ss,
                                                 uint64_t client_id, uint64_t generation)
 {

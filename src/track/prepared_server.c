@@ -14,17 +14,22 @@ struct server_statement {
     UT_hash_handle hh;
     TAILQ_ENTRY(server_statement) link;
     uint64_t id;
+    uint64_t unit;   /* in which its Parse was sent, or in which it was set aside */
+    uint32_t serial; /* by what it was set aside */
+    bool sure;       /* a Parse of it was answered: the server has it until it is closed */
 };
 
 void server_statements_init(struct server_statements *ss, unsigned cap)
 {
     *ss = (struct server_statements){.cap = cap};
     TAILQ_INIT(&ss->used);
+    TAILQ_INIT(&ss->gone);
 }
 
 void server_statements_fini(struct server_statements *ss)
 {
-    server_statements_clear(ss);
+    server_statements_clear(ss, UINT64_MAX);
+    server_statements_forget(ss);
 }
 
 static struct server_statement *find(const struct server_statements *ss, uint64_t id)
@@ -55,7 +60,20 @@ bool server_statements_touch(struct server_statements *ss, uint64_t id)
     return e != NULL;
 }
 
-uint64_t server_statements_add(struct server_statements *ss, uint64_t id)
+uint64_t server_statements_unit(const struct server_statements *ss, uint64_t id)
+{
+    const struct server_statement *e = find(ss, id);
+    if (e)
+        return e->unit;
+    TAILQ_FOREACH(e, &ss->gone, link)
+    {
+        if (e->id == id)
+            return e->unit;
+    }
+    return 0;
+}
+
+uint64_t server_statements_add(struct server_statements *ss, uint64_t id, uint64_t unit)
 {
     assert(id != 0 && ss->cap > 0);
     if (server_statements_touch(ss, id))
@@ -70,6 +88,8 @@ uint64_t server_statements_add(struct server_statements *ss, uint64_t id)
         e = xmalloc(sizeof *e);
     }
     e->id = id;
+    e->unit = unit;
+    e->sure = false;
     HASH_ADD(hh, ss->by_id, id, sizeof e->id, e);
     TAILQ_INSERT_TAIL(&ss->used, e, link);
     ss->count++;
@@ -80,11 +100,58 @@ void server_statements_put_back(struct server_statements *ss, uint64_t id)
 {
     if (find(ss, id))
         return;
-    struct server_statement *e = xmalloc(sizeof *e);
+    struct server_statement *e = xcalloc(1, sizeof *e);
     e->id = id;
+    e->sure = true;
     HASH_ADD(hh, ss->by_id, id, sizeof e->id, e);
     TAILQ_INSERT_HEAD(&ss->used, e, link);
     ss->count++;
+}
+
+static void set_aside(struct server_statements *ss, struct server_statement *e, uint32_t serial,
+                      uint64_t unit)
+{
+    unhook(ss, e);
+    e->unit = unit;
+    e->serial = serial;
+    TAILQ_INSERT_TAIL(&ss->gone, e, link);
+}
+
+void server_statements_set_aside(struct server_statements *ss, uint64_t id, uint32_t serial,
+                                 uint64_t unit)
+{
+    struct server_statement *e = find(ss, id);
+    if (e)
+        set_aside(ss, e, serial, unit);
+}
+
+void server_statements_set_all_aside(struct server_statements *ss, uint32_t serial, uint64_t unit)
+{
+    while (!TAILQ_EMPTY(&ss->used))
+        set_aside(ss, TAILQ_FIRST(&ss->used), serial, unit);
+    server_statements_set_unnamed(ss, 0, 0, 0);
+}
+
+void server_statements_recall(struct server_statements *ss, uint32_t serial)
+{
+    struct server_statement *e, *next;
+    TAILQ_FOREACH_SAFE(e, &ss->gone, link, next)
+    {
+        if (e->serial != serial)
+            continue;
+        server_statements_put_back(ss, e->id);
+        TAILQ_REMOVE(&ss->gone, e, link);
+        free(e);
+    }
+}
+
+void server_statements_forget(struct server_statements *ss)
+{
+    struct server_statement *e;
+    while ((e = TAILQ_FIRST(&ss->gone))) {
+        TAILQ_REMOVE(&ss->gone, e, link);
+        free(e);
+    }
 }
 
 uint64_t server_statements_evict(struct server_statements *ss)
@@ -98,32 +165,60 @@ uint64_t server_statements_evict(struct server_statements *ss)
     return id;
 }
 
-void server_statements_remove(struct server_statements *ss, uint64_t id)
+bool server_statements_has(const struct server_statements *ss, uint64_t id)
+{
+    return find(ss, id) != NULL;
+}
+
+void server_statements_again(struct server_statements *ss, uint64_t id, uint64_t unit)
 {
     struct server_statement *e = find(ss, id);
-    if (!e)
+    if (e)
+        e->unit = unit;
+}
+
+void server_statements_parsed(struct server_statements *ss, uint64_t id)
+{
+    struct server_statement *e = find(ss, id);
+    if (e)
+        e->sure = true;
+}
+
+void server_statements_skipped(struct server_statements *ss, uint64_t id, uint64_t unit)
+{
+    struct server_statement *e = find(ss, id);
+    /* If it is parsed again in a later unit, that one decides. */
+    if (!e || e->sure || e->unit > unit)
         return;
     unhook(ss, e);
     free(e);
 }
 
-void server_statements_clear(struct server_statements *ss)
+void server_statements_failed(struct server_statements *ss, uint64_t id, uint64_t unit)
+{
+    struct server_statement *e = find(ss, id);
+    if (e)
+        e->sure = false;
+    server_statements_skipped(ss, id, unit);
+}
+
+void server_statements_clear(struct server_statements *ss, uint64_t unit)
 {
     struct server_statement *e, *next;
-    /* Frees the table itself, then the entries through their list. */
-    HASH_CLEAR(hh, ss->by_id);
     TAILQ_FOREACH_SAFE(e, &ss->used, link, next)
     {
+        if (e->unit > unit)
+            continue;
+        unhook(ss, e);
         free(e);
     }
-    TAILQ_INIT(&ss->used);
-    ss->count = 0;
-    server_statements_set_unnamed(ss, 0, 0);
+    server_statements_set_unnamed(ss, 0, 0, 0);
 }
 
 void server_statements_set_unnamed(struct server_statements *ss, uint64_t client_id,
-                                   uint64_t generation)
+                                   uint64_t generation, uint64_t unit)
 {
+    ss->unnamed_unit = unit;
     ss->unnamed_client = client_id;
     ss->unnamed_generation = generation;
 }

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "proto/frame.h"
 #include "proto/message.h"
 #include "proto/writer.h"
 #include "track/intern.h"
@@ -12,11 +13,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Statements on servers are called this and their id. */
+#define NAME_PREFIX "PGBALLAST_"
+
 /* The tail is the Parse message from behind the statement's name: the query, NUL, Int16 number of
  * types, the types. With `params` it is the whole content. */
 struct statement {
     struct intern intern; /* first; its id is the statement's */
     struct param_set *params;
+    uint64_t nonce; /* 0: may be shared; else nobody finds it */
+    struct sql_traits traits;
     size_t query_n;
     size_t tail_n;
     uint8_t tail[];
@@ -27,15 +33,18 @@ struct content {
     struct span query, oids;
     unsigned n_oids;
     uint64_t fingerprint;
+    uint64_t nonce;
 };
 
 static _Atomic size_t bytes_total, count_total;
+static _Atomic uint64_t last_nonce;
 
 static bool same_content(const struct intern *member, const void *probe)
 {
     const struct statement *st = (const struct statement *)member;
     const struct content *c = probe;
-    return st->query_n == c->query.n && st->tail_n == c->query.n + 3 + c->oids.n &&
+    return st->nonce == c->nonce && st->query_n == c->query.n &&
+           st->tail_n == c->query.n + 3 + c->oids.n &&
            params_fingerprint(st->params) == c->fingerprint &&
            span_equal(span_of(st->tail, st->query_n), c->query) &&
            span_equal(span_of(st->tail + st->query_n + 3, c->oids.n), c->oids);
@@ -50,7 +59,7 @@ size_t statement_bytes(const struct statement *st)
 
 static uint64_t hash_content(const struct content *c)
 {
-    uint64_t h = hash_bytes(c->query.p, c->query.n, intern_seed() ^ c->fingerprint);
+    uint64_t h = hash_bytes(c->query.p, c->query.n, intern_seed() ^ c->fingerprint ^ c->nonce);
     return hash_bytes(c->oids.p, c->oids.n, h);
 }
 
@@ -58,7 +67,9 @@ static struct statement *make_statement(const struct content *c, struct param_se
 {
     size_t tail_n = c->query.n + 3 + c->oids.n;
     struct statement *st = xmalloc(sizeof *st + tail_n);
-    st->params = params_parse_state(params);
+    st->params = params ? params_parse_state(params) : NULL;
+    st->nonce = c->nonce;
+    st->traits = sql_traits_of(c->query, true);
     st->query_n = c->query.n;
     st->tail_n = tail_n;
     uint8_t *at = st->tail;
@@ -73,17 +84,10 @@ static struct statement *make_statement(const struct content *c, struct param_se
     return st;
 }
 
-struct statement *statement_intern(struct span query, struct span oids, unsigned n_oids,
-                                   struct param_set *params)
+static struct statement *publish(const struct content *c, uint64_t hash, struct param_set *params)
 {
-    struct content c = {
-        .query = query, .oids = oids, .n_oids = n_oids, .fingerprint = params_fingerprint(params)};
-    uint64_t hash = hash_content(&c);
-    struct statement *st = (struct statement *)intern_find(&statements, hash, &c);
-    if (st)
-        return st;
-    struct statement *fresh = make_statement(&c, params);
-    st = (struct statement *)intern_add(&statements, &fresh->intern, hash, &c);
+    struct statement *fresh = make_statement(c, params);
+    struct statement *st = (struct statement *)intern_add(&statements, &fresh->intern, hash, c);
     if (st != fresh) {
         param_set_unref(&fresh->params);
         free(fresh);
@@ -92,6 +96,29 @@ struct statement *statement_intern(struct span query, struct span oids, unsigned
     atomic_fetch_add_explicit(&bytes_total, statement_bytes(st), memory_order_relaxed);
     atomic_fetch_add_explicit(&count_total, 1, memory_order_relaxed);
     return st;
+}
+
+struct statement *statement_intern(struct span query, struct span oids, unsigned n_oids,
+                                   struct param_set *params)
+{
+    struct content c = {
+        .query = query, .oids = oids, .n_oids = n_oids, .fingerprint = params_fingerprint(params)};
+    uint64_t hash = hash_content(&c);
+    struct statement *st = (struct statement *)intern_find(&statements, hash, &c);
+    return st ? st : publish(&c, hash, params);
+}
+
+struct statement *statement_private(struct span query, struct span oids, unsigned n_oids)
+{
+    struct content c = {.query = query, .oids = oids, .n_oids = n_oids};
+    c.nonce = atomic_fetch_add_explicit(&last_nonce, 1, memory_order_relaxed) + 1;
+    return publish(&c, hash_content(&c), NULL);
+}
+
+void statement_settle(struct statement *st, struct param_set *params)
+{
+    if (!st->params)
+        st->params = params_parse_state(params);
 }
 
 struct statement *statement_ref(struct statement *st)
@@ -122,6 +149,11 @@ struct span statement_query(const struct statement *st)
     return span_of(st->tail, st->query_n);
 }
 
+struct sql_traits statement_traits(const struct statement *st)
+{
+    return st->traits;
+}
+
 struct param_set *statement_params(const struct statement *st)
 {
     return st->params;
@@ -139,7 +171,7 @@ size_t statement_count_total(void)
 
 const char *statement_server_name(uint64_t id, char out[STATEMENT_NAME])
 {
-    snprintf(out, STATEMENT_NAME, "PGBALLAST_%llu", (unsigned long long)id);
+    snprintf(out, STATEMENT_NAME, NAME_PREFIX "%llu", (unsigned long long)id);
     return out;
 }
 
@@ -171,12 +203,11 @@ static size_t cut_name(struct span name, size_t most)
     return n;
 }
 
-const char *statement_provoke_name(const char *prefix, struct span name,
-                                   char out[STATEMENT_PROVOKE_NAME])
+const char *statement_provoke_name(struct span name, char out[STATEMENT_PROVOKE_NAME])
 {
-    size_t around = strlen(prefix) + strlen(PROVOKE_END) + 1;
+    size_t around = strlen(STATEMENT_PROVOKE_UNDEFINED) + strlen(PROVOKE_END) + 1;
     size_t n = cut_name(name, STATEMENT_PROVOKE_NAME - around);
-    snprintf(out, STATEMENT_PROVOKE_NAME, "%s%.*s" PROVOKE_END, prefix, (int)n,
+    snprintf(out, STATEMENT_PROVOKE_NAME, STATEMENT_PROVOKE_UNDEFINED "%.*s" PROVOKE_END, (int)n,
              (const char *)name.p);
     return out;
 }
@@ -186,13 +217,12 @@ static const uint8_t *find(struct span in, const char *word)
     return in.n ? memmem(in.p, in.n, word, strlen(word)) : NULL;
 }
 
-/* The client's name in a message about `prefix`; false if it is not about that. */
-static bool provoked_name(struct span message, const char *prefix, struct span *name_out)
+bool statement_reword_provoked(struct span message, struct error *err)
 {
-    const uint8_t *at = find(message, prefix);
+    const uint8_t *at = find(message, STATEMENT_PROVOKE_UNDEFINED);
     if (!at)
         return false;
-    at += strlen(prefix);
+    at += strlen(STATEMENT_PROVOKE_UNDEFINED);
     struct span rest = span_of(at, (size_t)(message.p + message.n - at));
     /* The client's own name may contain the same word: the last one is ours. */
     const uint8_t *end = NULL;
@@ -202,20 +232,44 @@ static bool provoked_name(struct span message, const char *prefix, struct span *
     }
     if (!end)
         return false;
-    *name_out = span_of(at, (size_t)(end - at));
+    error_set(err, SQLSTATE_UNDEFINED_STATEMENT, "prepared statement \"%.*s\" does not exist",
+              (int)(end - at), (const char *)at);
     return true;
 }
 
-bool statement_reword_provoked(struct span message, struct error *err)
+/* ---- our names in errors ---------------------------------------------------------------- */
+
+/* The next name of a statement on servers in `in`, its digits included; n is 0: none. */
+static struct span find_server_name(struct span in)
 {
-    struct span name;
-    if (provoked_name(message, STATEMENT_PROVOKE_UNDEFINED, &name))
-        error_set(err, SQLSTATE_UNDEFINED_STATEMENT, "prepared statement \"%.*s\" does not exist",
-                  (int)name.n, (const char *)name.p);
-    else if (provoked_name(message, STATEMENT_PROVOKE_DUPLICATE, &name))
-        error_set(err, SQLSTATE_DUPLICATE_STATEMENT, "prepared statement \"%.*s\" already exists",
-                  (int)name.n, (const char *)name.p);
-    else
+    const uint8_t *end = in.p + in.n;
+    for (const uint8_t *at = find(in, NAME_PREFIX); at;) {
+        const uint8_t *to = at + strlen(NAME_PREFIX);
+        while (to < end && *to >= '0' && *to <= '9')
+            to++;
+        if (to > at + strlen(NAME_PREFIX))
+            return span_of(at, (size_t)(to - at));
+        at = find(span_of(to, (size_t)(end - to)), NAME_PREFIX);
+    }
+    return span_of(end, 0);
+}
+
+bool statement_reword_name(struct span message, struct span name, struct buf *out)
+{
+    if (message.n < FRAME_HEADER)
         return false;
+    struct span rest = span_of(message.p + FRAME_HEADER, message.n - FRAME_HEADER);
+    struct span ours = find_server_name(rest);
+    if (!ours.n)
+        return false;
+    size_t mark = writer_begin(out, message.p[0]);
+    for (; ours.n; ours = find_server_name(rest)) {
+        size_t before = (size_t)(ours.p - rest.p);
+        buf_append(out, rest.p, before);
+        buf_append(out, name.p, name.n);
+        rest = span_of(ours.p + ours.n, rest.n - before - ours.n);
+    }
+    buf_append(out, rest.p, rest.n);
+    writer_end(out, mark);
     return true;
 }

@@ -271,8 +271,9 @@ static enum sql_command begin_command(struct lexer *l, struct token t)
     return is_rest_empty(l, t) ? SQL_BEGIN : SQL_OTHER;
 }
 
-/* [WORK | TRANSACTION] [AND NO CHAIN] */
-static enum sql_command end_command(struct lexer *l, enum sql_command command)
+/* [WORK | TRANSACTION] [AND NO CHAIN]; `other` is what anything else makes of it. */
+static enum sql_command end_command(struct lexer *l, enum sql_command command,
+                                    enum sql_command other)
 {
     struct token t = next_token(l);
     if (is_word(&t, "WORK") || is_word(&t, "TRANSACTION"))
@@ -280,10 +281,10 @@ static enum sql_command end_command(struct lexer *l, enum sql_command command)
     if (is_word(&t, "AND")) {
         struct token no = next_token(l), chain = next_token(l);
         if (!is_word(&no, "NO") || !is_word(&chain, "CHAIN"))
-            return SQL_OTHER;
+            return other;
         t = next_token(l);
     }
-    return is_rest_empty(l, t) ? command : SQL_OTHER;
+    return is_rest_empty(l, t) ? command : other;
 }
 
 static enum sql_command discard_command(struct lexer *l)
@@ -329,12 +330,14 @@ enum sql_command sql_head_command(struct span text, struct span *name_out, bool 
     if (is_word(&t, "START"))
         return start_command(&l);
     if (is_word(&t, "COMMIT") || is_word(&t, "END"))
-        return end_command(&l, SQL_COMMIT);
+        return end_command(&l, SQL_COMMIT, SQL_CALL);
     if (is_word(&t, "ROLLBACK") || is_word(&t, "ABORT"))
-        return end_command(&l, SQL_ROLLBACK);
+        return end_command(&l, SQL_ROLLBACK, SQL_SET);
     if (is_word(&t, "DISCARD"))
         return discard_command(&l);
     if (is_word(&t, "DEALLOCATE"))
         return deallocate_command(&l, name_out, quoted_out);
-    return SQL_OTHER;
+    if (is_word(&t, "SET") || is_word(&t, "RESET"))
+        return SQL_SET;
+    return is_word(&t, "CALL") || is_word(&t, "DO") ? SQL_CALL : SQL_OTHER;
 }

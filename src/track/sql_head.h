@@ -36,6 +36,9 @@ enum sql_command {
     SQL_DISCARD_ALL,
     SQL_DEALLOCATE_ALL,
     SQL_DEALLOCATE, /* of one name */
+    /* These whatever follows. */
+    SQL_SET,  /* SET, RESET; ROLLBACK TO and AND CHAIN, which take settings back */
+    SQL_CALL, /* CALL, DO; COMMIT AND CHAIN and PREPARED: may commit and go on */
 };
 
 /* For SQL_DEALLOCATE, *name_out (may be NULL) is the name as it stands there: the bytes between the

@@ -168,16 +168,35 @@ void target_succeeded(struct target *t, uint64_t now_us, bool scram)
 
 /* Doubles from the first pause to the cap, with jitter over the upper half: never zero, so that a
  * herd of processes spreads and none hammers. */
+static uint64_t pause_us(const struct pause *p, enum failure_class class, unsigned failures,
+                         uint64_t jitter)
+{
+    uint64_t us = p->first_us;
+    for (unsigned i = 1; i < failures && us < p->cap_us; i++)
+        us *= 2;
+    if (us > p->cap_us)
+        us = p->cap_us;
+    if (class == FAILURE_SLOW)
+        return us + jitter % (us / 4 + 1);
+    return us / 2 + jitter % (us / 2 + 1);
+}
+
 uint64_t target_pause_us(enum failure_class class, unsigned failures, uint64_t jitter)
 {
-    uint64_t us = pauses[class].first_us;
-    for (unsigned i = 1; i < failures && us < pauses[class].cap_us; i++)
-        us *= 2;
-    if (us > pauses[class].cap_us)
-        us = pauses[class].cap_us;
-    if (class == FAILURE_SLOW)
-        return us + jitter % (us / 4);
-    return us / 2 + jitter % (us / 2 + 1);
+    return pause_us(&pauses[class], class, failures, jitter);
+}
+
+static struct pause pause_of(const struct target_limits *limits, enum failure_class class)
+{
+    struct pause p = pauses[class];
+    if (class == FAILURE_FAST) {
+        p.first_us = limits->retry_min_us ? limits->retry_min_us : p.first_us;
+        p.cap_us = limits->retry_max_us ? limits->retry_max_us : p.cap_us;
+    } else if (class == FAILURE_SLOW && limits->retry_slow_us) {
+        p.first_us = limits->retry_slow_us;
+        p.cap_us = p.cap_us < p.first_us ? p.first_us : p.cap_us;
+    }
+    return p;
 }
 
 static void not_before_locked(struct target *t, uint64_t us)
@@ -206,7 +225,8 @@ static void count_locked(struct target *t, uint64_t now_us, enum failure_class c
     t->shared.failures = same ? t->shared.failures + 1 : 1;
     t->shared.failed_as = class;
     t->shared.failed_since_begin = true;
-    not_before_locked(t, now_us + target_pause_us(class, t->shared.failures, jitter));
+    struct pause p = pause_of(&t->shared.limits, class);
+    not_before_locked(t, now_us + pause_us(&p, class, t->shared.failures, jitter));
 }
 
 /* Nothing is known against the far end any more: it answered. */

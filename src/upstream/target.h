@@ -43,6 +43,9 @@ struct target_limits {
     unsigned max_connects;     /* in parallel while awake */
     unsigned breaker_failures; /* in a row until the breaker opens */
     uint64_t breaker_open_us;  /* first time it stays open; doubles up to 8 times that */
+    /* Back-off, each 0 for the default: first and longest pause after quick failures, first after
+     * an answer that the far end remembers. */
+    uint64_t retry_min_us, retry_max_us, retry_slow_us;
 };
 
 enum target_answer {
@@ -80,8 +83,8 @@ void target_succeeded(struct target *t, uint64_t now_us, bool scram);
 /* ... or not: `tell` is what clients are told. `jitter` is any random number. */
 void target_failed(struct target *t, uint64_t now_us, enum failure_class class,
                    const struct error *tell, uint64_t jitter);
-/* How long to wait after the n-th failure (from 1) in a row of a class: doubles up to the cap of
- * the class, with jitter over the upper half; SLOW never less than 30 s. */
+/* How long to wait by default after the n-th failure (from 1) in a row of a class: doubles up to
+ * the cap of the class, with jitter over the upper half; SLOW never less than 30 s. */
 uint64_t target_pause_us(enum failure_class class, unsigned failures, uint64_t jitter);
 /* The attempt was given up by us: says nothing about the far end. */
 void target_abandoned(struct target *t);

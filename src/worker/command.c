@@ -189,6 +189,18 @@ bool command_kill_client_here(struct relay *r, uint64_t id)
     return order_kill_client(r, id, &why);
 }
 
+/* ---- cancel requests ------------------------------------------------------------------- */
+
+const uint8_t *command_cancel_key(struct relay *r, uint64_t client_id)
+{
+    return order_cancel_key(r, client_id);
+}
+
+bool command_was_canceled(struct relay *r, uint64_t client_id)
+{
+    return control_take_cancel(control_of(r), client_id);
+}
+
 /* ---- reconnect ------------------------------------------------------------------------- */
 
 static void recycle_pool(struct relay *r, struct pool *p, void *arg)

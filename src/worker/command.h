@@ -35,6 +35,11 @@ void command_kill_here(struct relay *r, const char *database);
 /* In a visit; false if the client is not of this worker. */
 bool command_kill_client_here(struct relay *r, uint64_t id);
 
+/* The cancel key of a client of the console, of 8 bytes and for life: whoever shows it on a
+ * connection of its own makes command_was_canceled true, once. */
+const uint8_t *command_cancel_key(struct relay *r, uint64_t client_id);
+bool command_was_canceled(struct relay *r, uint64_t client_id);
+
 /* Servers are replaced as they become free. */
 bool command_reconnect(struct relay *r, const char *database, struct error *err);
 /* For WAIT_CLOSE, which is about servers that command_reconnect has marked. */

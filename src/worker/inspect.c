@@ -258,6 +258,51 @@ void inspect_stats(struct relay *r, uint64_t now_us,
     named_free(&run.table);
 }
 
+struct latency_run {
+    void (*fn)(const struct inspect_latency *row, void *arg);
+    void *arg;
+};
+
+static void show_latency(const struct latency_run *run, const struct pool *p,
+                         enum latency_kind kind, const struct histogram_sum *sum)
+{
+    struct inspect_latency row = {
+        .database = pool_database(p),
+        .user = pool_user(p),
+        .what = latency_kind_name(kind),
+        .count = (int64_t)sum->count,
+    };
+    const struct {
+        int64_t *to;
+        double percent;
+    } wanted[] = {
+        {&row.p50_us, 50}, {&row.p90_us, 90},    {&row.p95_us, 95},
+        {&row.p99_us, 99}, {&row.p999_us, 99.9}, {&row.max_us, 100},
+    };
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+        *wanted[i].to =
+            sum->count ? (int64_t)histogram_percentile_us(sum, wanted[i].percent) : INSPECT_NONE;
+    row.mean_us = sum->count ? (int64_t)(sum->sum_us / sum->count) : INSPECT_NONE;
+    run->fn(&row, run->arg);
+}
+
+static void read_latency(struct pool *p, void *arg)
+{
+    const struct place *place = pool_owner(p);
+    struct latency_sum total = {0}, since = {0};
+    if (!figures_read_latency(place->figures, &total, &since))
+        return;
+    for (int kind = 0; kind < LATENCY_KINDS; kind++)
+        show_latency(arg, p, (enum latency_kind)kind, &since.each[kind]);
+}
+
+void inspect_latency(struct relay *r, void (*fn)(const struct inspect_latency *row, void *arg),
+                     void *arg)
+{
+    struct latency_run run = {.fn = fn, .arg = arg};
+    registry_each(relay_shared_of(r)->registry, read_latency, &run);
+}
+
 struct stats *inspect_console_stats(struct relay *r)
 {
     return figures_row(places_console_figures(relay_shared_of(r)->places),

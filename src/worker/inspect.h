@@ -55,6 +55,18 @@ struct inspect_stats {
 /* One row for each database that has a pool, and one for the console. */
 void inspect_stats(struct relay *r, uint64_t now_us,
                    void (*fn)(const struct inspect_stats *row, void *arg), void *arg);
+struct inspect_latency {
+    const char *database, *user;
+    const char *what; /* wait, query, transaction */
+    int64_t count;    /* since the start of the previous stats_period; the others are of these */
+    int64_t mean_us, p50_us, p90_us, p95_us, p99_us, p999_us; /* INSPECT_NONE: there were none */
+    int64_t max_us;
+};
+#define INSPECT_NONE INT64_MIN
+/* A row for each pool that was used and each kind of time. */
+void inspect_latency(struct relay *r, void (*fn)(const struct inspect_latency *row, void *arg),
+                     void *arg);
+
 /* The row of the console alone, to count in. */
 struct stats *inspect_console_stats(struct relay *r);
 

@@ -88,6 +88,43 @@ static void fill_terms(struct snapshot_pool *row, struct place *place)
     terms_unref(&terms);
 }
 
+#define FIRST_BUCKET_US 128
+
+uint64_t snapshot_bucket_us(size_t bucket)
+{
+    return bucket + 1 < SNAPSHOT_BUCKETS ? (uint64_t)FIRST_BUCKET_US << bucket : UINT64_MAX;
+}
+
+/* The bounds are bounds of the histogram's own buckets, too: nothing is estimated. */
+static void reduce(struct snapshot_latency *row, const struct histogram_sum *sum)
+{
+    size_t from = 0;
+    uint64_t count = 0;
+    for (size_t i = 0; i < SNAPSHOT_BUCKETS; i++) {
+        uint64_t bound = snapshot_bucket_us(i);
+        while (from < HISTOGRAM_BUCKETS && histogram_bucket_low_us(from) < bound)
+            count += sum->buckets[from++];
+        row->cumulated[i] = count;
+    }
+    row->sum_us = sum->sum_us;
+}
+
+static void fill_latency(struct snapshot_pool *row, struct figures *f)
+{
+    struct latency_sum total = {0}, since = {0};
+    if (!figures_read_latency(f, &total, &since))
+        return;
+    for (int kind = 0; kind < LATENCY_KINDS; kind++) {
+        struct snapshot_latency *l = &row->latency[kind];
+        const struct histogram_sum *recent = &since.each[kind];
+        reduce(l, &total.each[kind]);
+        l->recent = recent->count;
+        l->p50_us = histogram_percentile_us(recent, 50);
+        l->p95_us = histogram_percentile_us(recent, 95);
+        l->p99_us = histogram_percentile_us(recent, 99);
+    }
+}
+
 static void add_pool(struct pool *p, void *arg)
 {
     const struct snapshot_run *run = arg;
@@ -106,6 +143,7 @@ static void add_pool(struct pool *p, void *arg)
     fill_numbers(row, p, run->now_us);
     figures_read(place->figures, run->now_us, &reading);
     row->total = reading.total;
+    fill_latency(row, place->figures);
 }
 
 /* ---- targets --------------------------------------------------------------------------- */

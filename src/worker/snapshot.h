@@ -15,8 +15,8 @@
 
 struct relay_shared;
 
-/* A page about so many pools stays below 1 MB: about 4 KB each, with names of usual length. */
-#define SNAPSHOT_POOLS_MAX 200
+/* A page about so many pools stays below 1 MB: about 12 KB each, with names of usual length. */
+#define SNAPSHOT_POOLS_MAX 80
 #define SNAPSHOT_TARGETS_MAX 64
 #define SNAPSHOT_NAME_SIZE 128
 #define SNAPSHOT_HOST_SIZE 256
@@ -28,6 +28,16 @@ enum snapshot_refusal {
     SNAPSHOT_REFUSED_DRAINING,
     SNAPSHOT_REFUSED_PINNED,
     SNAPSHOT_REFUSALS
+};
+
+/* Times of one kind: counts since the pool was made, in wider buckets than they were noted in.
+ * Bucket i is what took less than snapshot_bucket_us(i), the last one everything. */
+#define SNAPSHOT_BUCKETS 20
+struct snapshot_latency {
+    uint64_t cumulated[SNAPSHOT_BUCKETS];
+    uint64_t sum_us;
+    uint64_t recent; /* how many since the start of the previous stats_period, and of those: */
+    uint64_t p50_us, p95_us, p99_us;
 };
 
 /* A pool. All numbers are of one type, so that tables can say where each stands. */
@@ -50,6 +60,7 @@ struct snapshot_pool {
     uint64_t evicted;        /* ... that were idle */
     uint64_t refused[SNAPSHOT_REFUSALS];
     struct stats_sum total;
+    struct snapshot_latency latency[LATENCY_KINDS];
     /* How the last log-in at a server ended. */
     bool accepted; /* well */
     char
@@ -96,6 +107,8 @@ struct snapshot {
 struct snapshot *snapshot_take(struct relay_shared *shared, uint64_t now_us);
 void snapshot_free(struct snapshot **s);
 
+/* Doubles from bucket to bucket; UINT64_MAX for the last. */
+uint64_t snapshot_bucket_us(size_t bucket);
 const char *snapshot_target_state_name(enum snapshot_target_state state);
 
 #endif

@@ -22,7 +22,8 @@ struct worker {
 struct workers {
     struct relay_shared *shared;
     int n;
-    int next; /* round robin among equals */
+    bool has_threads;
+    int next; /* round robin among equals; the accepting worker's */
     struct worker *each;
 };
 
@@ -77,8 +78,8 @@ static void start_thread(struct worker *w)
     pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
-struct workers *workers_start(struct relay_shared *shared, int n, struct setup *setup,
-                              const struct client_ops *console_ops)
+struct workers *workers_new(struct relay_shared *shared, int n, struct setup *setup,
+                            const struct client_ops *console_ops)
 {
     struct workers *w = xcalloc(1, sizeof *w);
     w->shared = shared;
@@ -93,9 +94,19 @@ struct workers *workers_start(struct relay_shared *shared, int n, struct setup *
         w->each[i].relay = relay_new(shared, i, w->each[i].loop, setup, console_ops);
         shared->relays[i] = w->each[i].relay;
     }
-    for (int i = 0; i < n; i++)
-        start_thread(&w->each[i]);
     return w;
+}
+
+struct loop *workers_accept_loop(struct workers *w)
+{
+    return w->each[0].loop;
+}
+
+void workers_start(struct workers *w)
+{
+    w->has_threads = true;
+    for (int i = 0; i < w->n; i++)
+        start_thread(&w->each[i]);
 }
 
 void workers_deal(struct workers *w, int fd, const struct addr *peer)
@@ -107,19 +118,23 @@ void workers_deal(struct workers *w, int fd, const struct addr *peer)
             best = at;
     }
     w->next = (best + 1) % w->n;
+    relay_expect_client(w->each[best].relay);
+    if (best == 0) {
+        relay_accept(w->each[best].relay, fd, peer);
+        return;
+    }
     struct accepted *a = xmalloc(sizeof *a);
     a->message.deliver = deliver_accepted;
     a->fd = fd;
     a->peer = *peer;
-    relay_expect_client(w->each[best].relay);
     mailbox_post(relay_mailbox(w->each[best].relay), &a->message);
 }
 
-void workers_stop(struct workers **wp)
+void workers_stop(struct workers *w)
 {
-    struct workers *w = *wp;
-    if (!w)
+    if (!w || !w->has_threads)
         return;
+    w->has_threads = false;
     for (int i = 0; i < w->n; i++) {
         struct stop *s = xcalloc(1, sizeof *s);
         s->message.deliver = deliver_stop;
@@ -127,6 +142,13 @@ void workers_stop(struct workers **wp)
     }
     for (int i = 0; i < w->n; i++)
         pthread_join(w->each[i].thread, NULL);
+}
+
+void workers_free(struct workers **wp)
+{
+    struct workers *w = *wp;
+    if (!w)
+        return;
     /* No thread is left; closing may still post from one relay to another. */
     for (int i = 0; i < w->n; i++)
         relay_shutdown(w->each[i].relay);

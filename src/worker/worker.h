@@ -12,15 +12,23 @@ struct client_ops;
 struct setup;
 struct workers;
 
-/* Starts n threads (1 to 64). `shared` is filled in here (n_workers, relays) and borrowed until
- * workers_free; the other members must be set. Signals are blocked in the new threads. */
-struct workers *workers_start(struct relay_shared *shared, int n, struct setup *setup,
-                              const struct client_ops *console_ops);
+/* Makes n workers (1 to 64) without threads. `shared` is filled in here (n_workers, relays) and
+ * borrowed until workers_free; the other members must be set. */
+struct workers *workers_new(struct relay_shared *shared, int n, struct setup *setup,
+                            const struct client_ops *console_ops);
+/* The loop of the worker that accepts (the first): what listens is put there before the threads
+ * run, and belongs to that worker's thread while they do. */
+struct loop *workers_accept_loop(struct workers *w);
+/* Starts the threads. Signals are blocked in them. */
+void workers_start(struct workers *w);
 
-/* Deals a connection to the worker with the fewest (ties: round robin); takes fd. Main thread. */
+/* Deals a connection to the worker with the fewest (ties: round robin); takes fd. In the thread of
+ * the worker that accepts. */
 void workers_deal(struct workers *w, int fd, const struct addr *peer);
 
-/* Closes all connections and joins the threads. */
-void workers_stop(struct workers **w);
+/* Joins the threads, if they were started. */
+void workers_stop(struct workers *w);
+/* After workers_stop: closes all connections. */
+void workers_free(struct workers **w);
 
 #endif

@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: PostgreSQL
 """Start, signals, stop: what the program is to whoever runs it."""
 
+import contextlib
 import json
 import os
+import pwd
+import re
 import signal
-import socket
+import stat
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from support import process, wire
-from support.pooler import Pooler
+from support.pooler import Pooler, own_certificate
 from support.waiting import wait_until
-from support.wire import ServerError
+from support.wire import Disconnected, ServerError
 
 
 def ends_with(pooler, status, seconds=20):
@@ -104,7 +108,7 @@ def test_log_lines_can_be_json(postgres, start_pooler):
     pooler.login().terminate()
     wait_until(lambda: "closing because" in pooler.log(), "the client's end is in the log")
     lines = [json.loads(line) for line in pooler.log().splitlines()]
-    assert all(set(line) == {"time", "pid", "level", "message"} for line in lines[1:])
+    assert all(set(line) == {"time", "pid", "level", "message"} for line in lines)
     assert any("closing because" in line["message"] for line in lines)
 
 
@@ -120,25 +124,6 @@ def test_log_lines_can_be_switched_off(postgres, start_pooler):
 def test_totals_are_logged_each_period(postgres, start_pooler):
     pooler = start_pooler(postgres, stats_period=1)
     wait_until(lambda: "stats: " in pooler.log(), "there is a line of totals")
-
-
-def test_the_service_manager_is_told_what_goes_on(postgres, workspace):
-    path = process.new_directory("notify", workspace) / "socket"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind(str(path))
-        path.chmod(0o777)
-        manager.settimeout(20)
-        pooler = Pooler(workspace, postgres)
-        pooler.environment["NOTIFY_SOCKET"] = str(path)
-        try:
-            pooler.start()
-            assert manager.recv(512) == b"READY=1"
-            send(pooler, signal.SIGHUP)
-            assert manager.recv(512).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
-            assert manager.recv(512) == b"READY=1"
-        finally:
-            pooler.stop()
-        assert manager.recv(512) == b"STOPPING=1"
 
 
 def test_in_the_background_it_leaves_when_it_is_up_and_keeps_a_pidfile(postgres, workspace):
@@ -168,3 +153,131 @@ def test_root_is_refused_unless_it_names_another_user(postgres, workspace):
     )
     assert done.returncode == 1
     assert "should not run as root" in done.stderr
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_root_becomes_the_user_that_is_named_and_has_read_its_keys_before(postgres, workspace):
+    pooler = Pooler(workspace, postgres, client_tls_sslmode="prefer", **own_certificate(postgres))
+    key = pooler.directory / "key"
+    key.write_bytes((postgres.directory / "server.key").read_bytes())
+    key.chmod(0o600)  # root's: nobody else can read it
+    ini = pooler.command[1]
+    ini.write_text(ini.read_text().replace(str(postgres.directory / "server.key"), str(key)))
+    command = [str(pooler.command[0]), "-u", "nobody", str(ini)]
+    with open(pooler.log_path, "ab") as log:
+        pooler.process = subprocess.Popen(
+            command, stderr=log, cwd="/", env=pooler.environment, start_new_session=True
+        )
+    try:
+        wait_until(lambda: "process up" in pooler.log(), "it is up")
+        nobody = pwd.getpwnam("nobody")
+        status = Path(f"/proc/{pooler.process.pid}/status").read_text().splitlines()
+        fields = dict(line.split(":", 1) for line in status)
+        assert fields["Uid"].split() == [str(nobody.pw_uid)] * 4
+        assert fields["Gid"].split() == [str(nobody.pw_gid)] * 4
+        assert set(fields["Groups"].split()) <= {str(nobody.pw_gid)}
+        with pooler.wire() as client:
+            client.start_tls()
+    finally:
+        pooler.stop()
+
+
+def test_a_pidfile_of_a_process_that_is_gone_is_replaced(postgres, workspace):
+    pooler = Pooler(workspace, postgres, pidfile="pid")
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    path = pooler.directory / "pid"
+    path.write_text(f"{gone.pid}\n")
+    process.give(path)
+    pooler.start()
+    assert path.read_text() == f"{pooler.process.pid}\n"
+    pooler.stop()
+    assert not path.exists()
+
+
+def test_the_background_needs_a_pidfile(postgres, workspace):
+    pooler = Pooler(workspace, postgres)
+    assert leaves(pooler, "-d") == (1, "FATAL daemon needs pidfile configured")
+
+
+def test_a_failed_start_in_the_background_is_told_by_the_status(postgres, workspace):
+    pooler = Pooler(workspace, postgres, pidfile="pid", unix_socket_dir="/nowhere")
+    status, said = leaves(pooler, "-d")
+    assert status == 1
+    assert "/nowhere/.s.PGSQL." in said
+    assert not (pooler.directory / "pid").exists()
+
+
+def leaves(pooler, *options):
+    """Status and last line, without its time, of a start that is over at once."""
+    program, ini = pooler.command
+    done = subprocess.run(
+        [str(program), *options, str(ini)], cwd=pooler.directory, env=pooler.environment,
+        capture_output=True, text=True, timeout=20, **process.account(),
+    )
+    return done.returncode, done.stderr.splitlines()[-1].partition("] ")[2]
+
+
+def test_reboot_says_what_to_do_instead(postgres, workspace):
+    pooler = Pooler(workspace, postgres)
+    pooler.command.insert(1, "-R")
+    pooler.start()
+    pooler.stop()
+    assert "WARNING -R is not needed: several processes share a port with so_reuseport" in pooler.log()
+
+
+def test_the_unix_socket_has_the_mode_and_the_group_it_is_given(postgres, start_pooler):
+    group = process.account().get("group", os.getgid())
+    pooler = start_pooler(
+        postgres, unix_socket_dir=".", unix_socket_mode="0710", unix_socket_group=group
+    )
+    about = (pooler.directory / f".s.PGSQL.{pooler.port}").stat()
+    assert stat.S_IMODE(about.st_mode) == 0o710
+    assert about.st_gid == group
+    pooler.stop()
+    assert not (pooler.directory / f".s.PGSQL.{pooler.port}").exists()
+
+
+def test_the_limit_of_open_files_is_raised_and_told(postgres, workspace):
+    pooler = Pooler(workspace, postgres)
+    pooler.command = ["/bin/sh", "-c", 'ulimit -Sn 100; ulimit -Hn 500; exec "$@"', "sh"] + pooler.command
+    pooler.start()
+    pooler.stop()
+    expected = 300 + 2 * 5 + 64  # clients, servers of two databases, some
+    assert (
+        f"LOG kernel file descriptor limit: 500; max_client_conn: 300, max expected fd use: {expected}"
+        in pooler.log()
+    )
+
+
+def test_fewer_open_files_than_the_configuration_may_want_are_a_warning(postgres, workspace):
+    pooler = Pooler(workspace, postgres)
+    pooler.command = ["/bin/sh", "-c", 'ulimit -n 200; exec "$@"', "sh"] + pooler.command
+    pooler.start()
+    pooler.stop()
+    assert "WARNING kernel file descriptor limit: 200; max_client_conn: 300" in pooler.log()
+
+
+NASTY = ["quo\"te", "back\\slash", "ümläut €", "tab\tand\nnewline", "\x01\x1b[31m\x7f", b"\xff\xfe\xc3", "x" * 120]
+
+
+@pytest.mark.parametrize("log_format", ["json", "pgbouncer"])
+def test_no_name_breaks_a_line_of_the_log(postgres, start_pooler, log_format):
+    pooler = start_pooler(postgres, log_format=log_format, log_statements=1)
+    for name in NASTY:
+        with pooler.wire() as client, pytest.raises((ServerError, Disconnected)):
+            client.login(name, "wrong", name, application_name=name)
+        with pooler.login() as client, contextlib.suppress(ServerError):
+            raw = name if isinstance(name, bytes) else name.encode()
+            client.send(wire.message(b"Q", b"SELECT '" + raw + b"'\0"))
+            client.rows()
+    wait_until(lambda: pooler.log_count("closing because") >= 2 * len(NASTY), "all have gone")
+    text = pooler.log_path.read_bytes()
+    if log_format == "json":
+        lines = [json.loads(line) for line in text.splitlines()]
+        assert any("ümläut €/ümläut €@" in line["message"] for line in lines)
+        assert any("SELECT 'tab\tand\nnewline'" in line["message"] for line in lines)
+    else:
+        stamp = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \S+ \[\d+\] [A-Z]+ ")
+        assert all(stamp.match(line) for line in text.split(b"\n")[:-1])
+        assert not re.search(rb"[\x00-\x08\x0b-\x1f\x7f]", text)

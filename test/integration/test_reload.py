@@ -3,11 +3,14 @@
 
 import os
 import signal
+import threading
+from pathlib import Path
 
 import psycopg2
 import pytest
 
 from support import wire
+from support.pooler import is_sanitized
 from support.waiting import wait_until
 from support.wire import ServerError
 
@@ -130,3 +133,108 @@ def test_the_certificate_made_at_start_outlives_a_reload(postgres, start_pooler)
     before = certificate()
     hang_up(pooler)
     assert certificate() == before
+
+
+TEN_ERRORS = """\
+[databases]
+app = host=localhost prot=5432
+pgbouncer = host=localhost
+second = host=
+[nosuch]
+[users]
+app = pool_size=many
+[pgballast]
+default_pool_size = 1x
+no_such_setting = 1
+pool_mode = sometimes
+listen_port = 99999
+server_lifetime = -1
+%include /nowhere/at/all
+just text
+"""
+
+
+def test_each_of_many_errors_is_named_with_its_place(pooler):
+    before = pooler.command[1].read_text()
+    pooler.command[1].write_text(TEN_ERRORS)
+    hang_up(pooler, "reload failed, nothing has changed")
+    wrong = [2, 3, 4, 5, 7, 9, 10, 11, 12, 13, 14, 15]
+    for number in wrong:
+        assert f"ERROR {pooler.command[1]}:{number}: " in pooler.log()
+    assert pooler.log_count(f"ERROR {pooler.command[1]}:") == len(wrong)
+    with pooler.login() as client:
+        assert client.query("SELECT 1") == [["1"]]
+    pooler.command[1].write_text(before)
+    hang_up(pooler)
+
+
+@pytest.mark.threads
+def test_traffic_goes_on_while_the_configuration_is_loaded_again_and_again(pooler):
+    ini = pooler.command[1].read_text()
+    ended = threading.Event()
+    failures = []
+    logins = [0] * 6
+
+    def work(number):
+        try:
+            while not ended.is_set():
+                with pooler.login() as client:
+                    for _ in range(20):
+                        client.send(wire.parse("SELECT $1::int", name="s"),
+                                    wire.bind([number], statement="s"), wire.execute(), wire.SYNC)
+                        assert client.rows() == [[str(number)]]
+                        client.send(wire.close(b"S", "s"), wire.SYNC)
+                        client.rows()
+                logins[number] += 1
+        except Exception as failure:  # told by the main thread
+            failures.append(failure)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(len(logins))]
+    for thread in threads:
+        thread.start()
+    try:
+        for turn in range(20):
+            size = 1 + turn % 5
+            pooler.command[1].write_text(
+                ini.replace("default_pool_size = 5", f"default_pool_size = {size}")
+            )
+            hang_up(pooler)
+            wait_until(lambda: failures or min(logins) > turn // 5, "all of them get on")
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    assert not failures
+
+
+def busy_us(pooler):
+    """Processor time of each thread but the first, which is not a worker: proc(5), schedstat."""
+    tasks = Path(f"/proc/{pooler.process.pid}/task")
+    return {
+        task.name: int((task / "schedstat").read_text().split()[0]) // 1000
+        for task in tasks.iterdir()
+        if task.name != str(pooler.process.pid)
+    }
+
+
+@pytest.mark.skipif(is_sanitized(), reason="a sanitizer's time says nothing")
+def test_a_reload_of_a_thousand_databases_holds_no_worker_for_ten_milliseconds(
+    postgres, start_pooler
+):
+    line = f"host={postgres.host} port={postgres.port} dbname=app"
+    names = [f"d{number}" for number in range(1000)]
+    pooler = start_pooler(
+        postgres, databases={name: line for name in names}, max_server_connections=20
+    )
+    clients = [pooler.login(database=name) for name in names[:20] for _ in range(10)]
+    worst = []
+    for _ in range(5):
+        before = busy_us(pooler)
+        hang_up(pooler)
+        after = busy_us(pooler)
+        worst.append(max(after[task] - before[task] for task in before))
+    for client in clients:
+        client.close()
+    # Waiting for a processor is the machine's; what the reload takes of it is ours.
+    assert min(worst) < 10_000, worst
+    assert len(before) == 2

@@ -59,8 +59,9 @@ void timer_init(struct timer *t, struct loop *l, void (*cb)(void *arg), void *ar
 void timer_set(struct timer *t, uint64_t at_us)
 {
     t->at_us = at_us;
-    if (find_timer(t) < n_timers)
+    if (t->is_set)
         return;
+    t->is_set = true;
     if (n_timers == cap_timers) {
         cap_timers = cap_timers ? 2 * cap_timers : 16;
         timers = xrealloc(timers, cap_timers * sizeof(struct timer *));
@@ -73,11 +74,7 @@ void timer_clear(struct timer *t)
     size_t i = find_timer(t);
     if (i < n_timers)
         timers[i] = timers[--n_timers];
-}
-
-bool timer_is_set(const struct timer *t)
-{
-    return find_timer(t) < n_timers;
+    t->is_set = false;
 }
 
 void timer_fini(struct timer *t)

@@ -85,6 +85,7 @@ class Pooler:
         self.log_path = self.directory / "pooler.log"
         self.port = process.free_port()
         self.process = None
+        self.pass_fds = ()
         program = self.directory / "pgballast"
         shutil.copy(binary(), program)
         program.chmod(0o755)
@@ -136,7 +137,8 @@ class Pooler:
 
     def start(self):
         self.process = process.start(
-            self.command, self.log_path, cwd=self.directory, env=self.environment
+            self.command, self.log_path, cwd=self.directory, env=self.environment,
+            pass_fds=self.pass_fds,
         )
         wait_until(self._listens, "the pooler listens")
         return self

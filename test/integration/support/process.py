@@ -55,7 +55,7 @@ def accepts_connections(port, host="127.0.0.1"):
         return False
 
 
-def start(command, log_path, cwd, env=None):
+def start(command, log_path, cwd, env=None, pass_fds=()):
     """Start a process in a session of its own, both outputs going to the file `log_path`."""
     with open(log_path, "ab") as log:
         return subprocess.Popen(
@@ -66,6 +66,7 @@ def start(command, log_path, cwd, env=None):
             cwd=cwd,
             env=env,
             start_new_session=True,
+            pass_fds=pass_fds,
             **account(),
         )
 

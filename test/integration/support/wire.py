@@ -87,7 +87,7 @@ class Message(NamedTuple):
     def fields(self):
         """Fields of an ErrorResponse or NoticeResponse by their letters."""
         parts = (part for part in self.body.split(b"\0") if part)
-        return {chr(part[0]): part[1:].decode() for part in parts}
+        return {chr(part[0]): part[1:].decode(errors="replace") for part in parts}
 
     def columns(self):
         """Values of a DataRow as text; None is NULL."""

@@ -223,6 +223,37 @@ static void test_command_parse_takes_one_command_after_the_other(void **state)
     assert_int_equal(command_parse(&rest, &c, &err), COMMAND_NONE);
 }
 
+static void test_command_parse_reads_the_clauses_of_show(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "SHOW POOLS WHERE database = 'a;b' ORDER BY maxwait DESC LIMIT 3; SHOW STATE;"
+        "SELECT clients LIMIT 1";
+    struct span rest = span_str(text);
+    struct command c;
+    struct error err;
+    assert_int_equal(command_parse(&rest, &c, &err), COMMAND_OK);
+    assert_int_equal(c.show, SHOW_POOLS);
+    assert_int_equal(c.filter.n_nodes, 1);
+    assert_int_equal(c.filter.n_keys, 1);
+    assert_int_equal(c.filter.limit, 3);
+    assert_int_equal(command_parse(&rest, &c, &err), COMMAND_OK);
+    assert_int_equal(c.show, SHOW_STATE);
+    assert_int_equal(c.filter.n_nodes, 0);
+    assert_false(c.filter.has_limit);
+    assert_int_equal(command_parse(&rest, &c, &err), COMMAND_OK);
+    assert_true(c.filter.has_limit);
+    assert_int_equal(command_parse(&rest, &c, &err), COMMAND_NONE);
+    static const char *const bad[] = {
+        "SHOW POOLS LIMIT", "SHOW HELP LIMIT 1",       "SHOW FDS WHERE fd = 1",
+        "PAUSE a LIMIT 1",  "SHOW POOLS WHERE x = 'y",
+    };
+    for (size_t i = 0; i < ROWS(bad); i++) {
+        size_t left;
+        assert_int_equal(parse(bad[i], strlen(bad[i]), &c, &err, &left), COMMAND_BAD);
+    }
+}
+
 static void test_command_parse_finds_nothing_in_blanks_and_comments(void **state)
 {
     (void)state;
@@ -276,6 +307,7 @@ int main(void)
         cmocka_unit_test(test_command_parse_says_what_is_wrong),
         cmocka_unit_test(test_command_parse_refuses_words_that_are_too_long),
         cmocka_unit_test(test_command_parse_takes_one_command_after_the_other),
+        cmocka_unit_test(test_command_parse_reads_the_clauses_of_show),
         cmocka_unit_test(test_command_parse_finds_nothing_in_blanks_and_comments),
         cmocka_unit_test(test_command_parse_survives_every_truncation),
         cmocka_unit_test(test_command_parse_takes_no_nul_for_an_end),

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "findings.h"
 
 /* Sets "name=value name=value ..." (values without blanks) with the origin "f:1". */
@@ -59,7 +60,16 @@ static void test_validate_finds_settings_that_do_not_go_together(void **state)
          "error f:1: auth_type = cert needs client_tls_sslmode = verify-full\n"},
         {CONFIG_INI, "auth_type=pam",
          "error f:1: auth_type = pam is not available in this version\n"},
-        {CONFIG_INI, "auth_dbname=pgbouncer", "error f:1: auth_dbname must not be the console\n"},
+        {CONFIG_INI, "auth_dbname=pgbouncer",
+         "error f:1: auth_dbname must not be the console\n"
+         "warning f:1: auth_dbname has no effect in this version\n"},
+        {CONFIG_INI, "server_login_retry=0", ""},
+        /* What changes nothing is named, unless it only repeats the default. */
+        {CONFIG_INI, "server_round_robin=0 pkt_buf=4kB", ""},
+        {CONFIG_INI, "server_round_robin=1 pkt_buf=8kB",
+         "note f:1: pkt_buf is accepted for PgBouncer's sake: there is nothing here that it "
+         "changes\n"
+         "warning f:1: server_round_robin has no effect in this version\n"},
         {CONFIG_INI, "default_pool_size=30 max_server_connections=10",
          "warning f:1: default_pool_size is larger than max_server_connections, which limits all "
          "pools together\n"},
@@ -179,6 +189,31 @@ static void test_validate_refuses_a_url_that_points_at_ourselves(void **state)
     }
 }
 
+static void test_validate_takes_pgbouncers_retry_as_the_longest_pause(void **state)
+{
+    static const struct {
+        const char *settings;
+        uint64_t longest_us;
+    } cases[] = {
+        {"", 5 * US_PER_S},
+        {"server_login_retry=3", 3 * US_PER_S},
+        {"server_login_retry=0", US_PER_MS},
+        {"server_login_retry=3 retry_max_delay=7", 7 * US_PER_S},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct config *cfg = config_new(CONFIG_INI);
+        struct findings f;
+        findings_init(&f);
+        set_all(cfg, cases[i].settings);
+        add_database(cfg, "d", "h", 1);
+        assert_true(config_validate(cfg, &f.sink));
+        assert_int_equal(cfg->retry_max_delay_us, cases[i].longest_us);
+        findings_fini(&f);
+        config_free(&cfg);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +222,7 @@ int main(void)
         cmocka_unit_test(test_validate_puts_databases_without_host_behind_the_socket),
         cmocka_unit_test(test_validate_refuses_names_of_the_console_and_long_ones),
         cmocka_unit_test(test_validate_refuses_a_url_that_points_at_ourselves),
+        cmocka_unit_test(test_validate_takes_pgbouncers_retry_as_the_longest_pause),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#define LINES_MAX 2048
+#define LINES_MAX 4096
 
 /* ---- a small checker ------------------------------------------------------------------- */
 
@@ -96,6 +96,14 @@ static void check_sample(struct checker *c, char *line)
     snprintf(name, sizeof name, "%s%s", c->family, suffix_of(c->kind));
     assert_true(c->has_help);
     assert_true(strncmp(line, name, strlen(name)) == 0);
+    if (strcmp(c->kind, "histogram") == 0) {
+        size_t n = strcspn(line + strlen(name), "{");
+        char *suffix = line + strlen(name);
+        assert_true((n == 7 && strncmp(suffix, "_bucket", n) == 0) ||
+                    (n == 6 && strncmp(suffix, "_count", n) == 0) ||
+                    (n == 4 && strncmp(suffix, "_sum", n) == 0));
+        strncat(name, suffix, n);
+    }
     char *value = skip_labels(line + strlen(name));
     assert_true(*value == ' ');
     *value++ = '\0';
@@ -213,6 +221,41 @@ static void test_samples_read_as_their_family_says(void **state)
     free(page);
 }
 
+static void test_times_are_histograms_whose_buckets_only_grow(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_init(&s);
+    struct snapshot_pool *p = scene_add_pool(&s, "app", "web");
+    for (size_t i = 0; i < SNAPSHOT_BUCKETS; i++)
+        p->latency[LATENCY_QUERY].cumulated[i] = 10 + i;
+    p->latency[LATENCY_QUERY].sum_us = 1500000;
+    char *page = page_of(metrics_write, &s);
+    static const char *const lines[] = {
+        "\n# TYPE pgballast_query_duration_seconds histogram\n",
+        "\n# UNIT pgballast_query_duration_seconds seconds\n",
+        "\npgballast_query_duration_seconds_bucket{database=\"app\",user=\"web\",le=\"0.000128\"} "
+        "10\n",
+        "\npgballast_query_duration_seconds_bucket{database=\"app\",user=\"web\",le=\"+Inf\"} 29\n"
+        "pgballast_query_duration_seconds_count{database=\"app\",user=\"web\"} 29\n"
+        "pgballast_query_duration_seconds_sum{database=\"app\",user=\"web\"} 1.500000\n",
+        "\npgballast_wait_duration_seconds_count{database=\"app\",user=\"web\"} 0\n",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        assert_non_null(strstr(page, lines[i]));
+    free(page);
+}
+
+static void test_the_bounds_of_buckets_are_bounds_of_what_is_noted(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i + 1 < SNAPSHOT_BUCKETS; i++) {
+        uint64_t bound = snapshot_bucket_us(i);
+        assert_true(bound < snapshot_bucket_us(i + 1));
+        assert_true(histogram_bucket_low_us(histogram_bucket(bound)) == bound);
+    }
+}
+
 /* What the bound on pools is for. */
 static void test_the_longest_page_of_ordinary_names_is_below_a_megabyte(void **state)
 {
@@ -227,6 +270,8 @@ static void test_the_longest_page_of_ordinary_names_is_below_a_megabyte(void **s
         snprintf(pools[i].user, sizeof pools[i].user, "application");
         pools[i].mode = "transaction";
         pools[i].total.received = pools[i].total.query_time = 1000000000000;
+        for (size_t j = 0; j < SNAPSHOT_BUCKETS; j++)
+            pools[i].latency[LATENCY_QUERY].cumulated[j] = 1000000000;
     }
     char *page = page_of(metrics_write, &s);
     assert_in_range(strlen(page), 100000, 1000000);
@@ -241,6 +286,8 @@ int main(void)
         cmocka_unit_test(test_a_page_with_pools_and_targets_is_valid_whatever_their_names),
         cmocka_unit_test(test_every_figure_of_show_stats_is_there),
         cmocka_unit_test(test_samples_read_as_their_family_says),
+        cmocka_unit_test(test_times_are_histograms_whose_buckets_only_grow),
+        cmocka_unit_test(test_the_bounds_of_buckets_are_bounds_of_what_is_noted),
         cmocka_unit_test(test_the_longest_page_of_ordinary_names_is_below_a_megabyte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

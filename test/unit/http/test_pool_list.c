@@ -32,15 +32,25 @@ static void test_a_pool_tells_what_is_out_in_and_queued(void **state)
     p->waiting = 1;
     p->clients = 9;
     p->paused = 1;
+    p->latency[LATENCY_QUERY] =
+        (struct snapshot_latency){.recent = 7, .p50_us = 100, .p95_us = 200, .p99_us = 300};
     s.snapshot.max_servers = 40;
     char *page = page_of(pool_list_write, &s);
     static const char *const pieces[] = {
-        "\"max_servers\":40", "\"database\":\"shop\",\"user\":\"a\\\"b\"",
-        "\"size\":20",        "\"checked_out\":3",
-        "\"checked_in\":2",   "\"queue\":1",
-        "\"clients\":9",      "\"paused\":true",
-        "\"disabled\":false", "\"error\":null",
-        "\"overflow\":0",     "\"pool_mode\":\"transaction\"",
+        "\"max_servers\":40",
+        "\"database\":\"shop\",\"user\":\"a\\\"b\"",
+        "\"size\":20",
+        "\"checked_out\":3",
+        "\"checked_in\":2",
+        "\"queue\":1",
+        "\"clients\":9",
+        "\"paused\":true",
+        "\"disabled\":false",
+        "\"error\":null",
+        "\"overflow\":0",
+        "\"pool_mode\":\"transaction\"",
+        "\"query\":{\"count\":7,\"p50_us\":100,\"p95_us\":200,\"p99_us\":300}",
+        "\"latency\":{\"wait\":null,",
     };
     for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++)
         assert_non_null(strstr(page, pieces[i]));

@@ -258,10 +258,23 @@ static void test_a_clients_values_are_laid_over_those_of_a_server(void **state)
                                "DateStyle\0German, DMY\0";
     assert_int_equal(buf_len(&out), sizeof want - 1);
     assert_memory_equal(out.data + out.start, want, sizeof want - 1);
-    buf_reset(&out);
+    for (int again = 0; again < 2; again++) {
+        buf_clear(&out);
+        struct param_set *same = params_welcome(base, over, &out);
+        assert_ptr_equal(same, merged);
+        assert_int_equal(buf_len(&out), sizeof want - 1);
+        assert_memory_equal(out.data + out.start, want, sizeof want - 1);
+        param_set_unref(&same);
+    }
+    buf_clear(&out);
     struct param_set *empty = param_set_empty();
     struct param_set *same = params_lay_over(base, empty);
     assert_ptr_equal(same, base);
+    param_set_unref(&same);
+    same = params_welcome(base, empty, &out);
+    assert_ptr_equal(same, base);
+    assert_true(buf_is_empty(&out));
+    buf_reset(&out);
     param_set_unref(&same);
     param_set_unref(&empty);
     param_set_unref(&merged);

@@ -4,6 +4,7 @@
 
 #include "proto/frame.h"
 #include "proto/frontend.h"
+#include "proto/writer.h"
 #include "track/prepared.h"
 
 static const struct span no_oids = {NULL, 0};
@@ -112,31 +113,65 @@ static void test_a_provoked_error_gets_the_words_for_the_clients_name(void **sta
 {
     (void)state;
     static const struct {
-        const char *prefix, *name, *message, *sqlstate, *text;
+        const char *name, *message, *text;
     } cases[] = {
-        {STATEMENT_PROVOKE_UNDEFINED, "s1", "prepared statement \"%s\" does not exist", "26000",
+        {"s1", "prepared statement \"%s\" does not exist",
          "prepared statement \"s1\" does not exist"},
-        {STATEMENT_PROVOKE_DUPLICATE, "s1", "prepared statement \"%s\" does not exist", "42P05",
-         "prepared statement \"s1\" already exists"},
-        {STATEMENT_PROVOKE_UNDEFINED, "s\" 1",
+        {"s\" 1",
          "vorbereitete Anweisung \xe2\x80\x9e%s\xe2\x80\x9c "
          "existiert nicht",
-         "26000", "prepared statement \"s\" 1\" does not exist"},
-        {STATEMENT_PROVOKE_UNDEFINED, "_TSALLABGPx", "%s", "26000",
-         "prepared statement \"_TSALLABGPx\" does not exist"},
-        {STATEMENT_PROVOKE_DUPLICATE, "", "%s", "42P05", "prepared statement \"\" already exists"},
+         "prepared statement \"s\" 1\" does not exist"},
+        {"_TSALLABGPx", "%s", "prepared statement \"_TSALLABGPx\" does not exist"},
+        {"", "%s", "prepared statement \"\" does not exist"},
     };
     for (size_t i = 0; i < ROWS(cases); i++) {
         char name[STATEMENT_PROVOKE_NAME], message[400];
         struct error err;
-        statement_provoke_name(cases[i].prefix, span_str(cases[i].name), name);
+        statement_provoke_name(span_str(cases[i].name), name);
         int n = snprintf(message, sizeof message, "%.*s%s%s",
                          (int)(strstr(cases[i].message, "%s") - cases[i].message), cases[i].message,
                          name, strstr(cases[i].message, "%s") + 2);
         assert_true(statement_reword_provoked(span_of(message, (size_t)n), &err));
-        assert_string_equal(err.sqlstate, cases[i].sqlstate);
+        assert_string_equal(err.sqlstate, "26000");
         assert_string_equal(err.text, cases[i].text);
     }
+}
+
+static void test_an_error_speaks_of_the_clients_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *out; /* out NULL: left alone */
+    } cases[] = {
+        {"prepared statement \"PGBALLAST_12\" does not exist",
+         "prepared statement \"s\" does not exist"},
+        {"PGBALLAST_1", "s"},
+        {"PGBALLAST_1 PGBALLAST_x PGBALLAST_22", "s PGBALLAST_x s"},
+        {"PGBALLAST_", NULL},
+        {"PGBALLAST_UNDEFINED_1", NULL},
+        {"", NULL},
+    };
+    for (size_t i = 0; i < ROWS(cases); i++) {
+        struct buf in = {0}, out = {0};
+        struct frame f = {0};
+        size_t mark = writer_begin(&in, 'E');
+        writer_cstr(&in, span_str(cases[i].text));
+        writer_end(&in, mark);
+        bool done = statement_reword_name(buf_span(&in), span_str("s"), &out);
+        assert_int_equal(done, cases[i].out != NULL);
+        if (done) {
+            assert_int_equal(frame_next(buf_span(&out), &f), FRAME_OK);
+            assert_true(f.whole && f.type == 'E' && f.total == buf_len(&out));
+            assert_int_equal(f.body.n, strlen(cases[i].out) + 1);
+            assert_string_equal((const char *)f.body.p, cases[i].out);
+        } else {
+            assert_true(buf_is_empty(&out));
+        }
+        buf_reset(&in);
+        buf_reset(&out);
+    }
+    struct buf none = {0};
+    assert_false(statement_reword_name(no_oids, span_str("s"), &none));
 }
 
 static void test_other_errors_are_left_alone(void **state)
@@ -163,7 +198,7 @@ static void test_a_long_name_is_cut_between_characters(void **state)
         memset(name, 'x', sizeof name);
         for (size_t i = shift; i + 1 < 300; i += 2)
             memcpy(name + i, "\xc3\xa4", 2);
-        statement_provoke_name(STATEMENT_PROVOKE_UNDEFINED, span_of(name, 300), out);
+        statement_provoke_name(span_of(name, 300), out);
         assert_true(strlen(out) >= STATEMENT_PROVOKE_NAME - 2);
         const char *cut = strstr(out, "_TSALLABGP");
         assert_non_null(cut);
@@ -180,9 +215,9 @@ static void test_a_client_that_prepares_nothing_costs_one_pointer(void **state)
     assert_int_equal(sizeof cs, sizeof(void *));
     client_statements_init(&cs);
     assert_null(client_statements_find(&cs, span_str("x")));
-    assert_false(client_statements_remove(&cs, span_str("x")));
+    assert_false(client_statements_remove(&cs, span_str("x"), 0));
     client_statements_undo(&cs, 1);
-    client_statements_clear(&cs);
+    client_statements_clear(&cs, UINT64_MAX);
     client_statements_drop_unnamed(&cs);
     assert_int_equal(client_statements_unnamed_generation(&cs), 0);
     assert_null(client_statements_unnamed_params(&cs));
@@ -199,22 +234,23 @@ static void test_a_name_is_defined_once(void **state)
     struct param_set *p = param_set_empty();
     struct statement *a = intern("select 1", p), *b = intern("select 2", p);
     client_statements_init(&cs);
-    assert_int_not_equal(client_statements_define(&cs, span_str("s"), a), 0);
-    assert_int_equal(client_statements_define(&cs, span_str("s"), b), 0);
+    assert_int_not_equal(client_statements_define(&cs, span_str("s"), a, 0, true), 0);
+    assert_int_equal(client_statements_define(&cs, span_str("s"), b, 0, true), 0);
     assert_ptr_equal(client_statements_find(&cs, span_str("s")), a);
     assert_null(client_statements_find(&cs, span_str("S")));
     assert_null(client_statements_find(&cs, span_str("s1")));
-    assert_int_not_equal(client_statements_define(&cs, span_str("S"), b), 0);
+    assert_int_not_equal(client_statements_define(&cs, span_str("S"), b, 0, true), 0);
     assert_int_equal(client_statements_count(&cs), 2);
-    assert_true(client_statements_remove(&cs, span_str("s")));
-    assert_false(client_statements_remove(&cs, span_str("s")));
-    assert_int_not_equal(client_statements_define(&cs, span_str("s"), b), 0);
+    assert_true(client_statements_remove(&cs, span_str("s"), 0));
+    assert_false(client_statements_remove(&cs, span_str("s"), 0));
+    assert_int_not_equal(client_statements_define(&cs, span_str("s"), b, 0, true), 0);
     assert_ptr_equal(client_statements_find(&cs, span_str("s")), b);
     /* The names keep their statements. */
     statement_unref(&a);
     statement_unref(&b);
+    client_statements_settle(&cs);
     assert_int_equal(statement_count_total(), 1);
-    client_statements_clear(&cs);
+    client_statements_clear(&cs, UINT64_MAX);
     assert_int_equal(statement_count_total(), 0);
     client_statements_fini(&cs);
     param_set_unref(&p);
@@ -227,11 +263,11 @@ static void test_a_failed_parse_takes_back_its_own_definition_only(void **state)
     struct param_set *p = param_set_empty();
     struct statement *st = intern("select 1", p);
     client_statements_init(&cs);
-    uint32_t first = client_statements_define(&cs, span_str("s"), st);
-    uint32_t other = client_statements_define(&cs, span_str("t"), st);
+    uint32_t first = client_statements_define(&cs, span_str("s"), st, 0, true);
+    uint32_t other = client_statements_define(&cs, span_str("t"), st, 0, true);
     assert_int_not_equal(first, other);
-    assert_true(client_statements_remove(&cs, span_str("s")));
-    uint32_t second = client_statements_define(&cs, span_str("s"), st);
+    assert_true(client_statements_remove(&cs, span_str("s"), 0));
+    uint32_t second = client_statements_define(&cs, span_str("s"), st, 0, true);
     /* Parse s, Close s, Parse s in one batch, and the news about the first one comes last. */
     client_statements_undo(&cs, first);
     assert_non_null(client_statements_find(&cs, span_str("s")));
@@ -259,13 +295,13 @@ static void test_the_names_of_a_client_are_bounded(void **state)
     for (int i = 0; i < CLIENT_STATEMENTS_MAX; i++) {
         assert_false(client_statements_is_full(&cs));
         snprintf(name, sizeof name, "%d", i);
-        assert_int_not_equal(client_statements_define(&cs, span_str(name), st), 0);
+        assert_int_not_equal(client_statements_define(&cs, span_str(name), st, 0, true), 0);
         assert_true(client_statements_bytes(&cs) > before);
         before = client_statements_bytes(&cs);
     }
     assert_true(client_statements_is_full(&cs));
-    assert_int_equal(client_statements_define(&cs, span_str("more"), st), 0);
-    assert_true(client_statements_remove(&cs, span_str("7")));
+    assert_int_equal(client_statements_define(&cs, span_str("more"), st, 0, true), 0);
+    assert_true(client_statements_remove(&cs, span_str("7"), 0));
     assert_false(client_statements_is_full(&cs));
     client_statements_fini(&cs);
     statement_unref(&st);
@@ -278,7 +314,7 @@ static void test_the_names_of_a_client_are_bounded(void **state)
     unsigned n = 0;
     for (; !client_statements_is_full(&cs); n++) {
         snprintf(name, sizeof name, "%u", n);
-        assert_int_not_equal(client_statements_define(&cs, span_str(name), st), 0);
+        assert_int_not_equal(client_statements_define(&cs, span_str(name), st, 0, true), 0);
     }
     assert_int_equal(n, CLIENT_STATEMENTS_BYTES_MAX / STATEMENT_PARSE_MAX);
     client_statements_fini(&cs);
@@ -314,29 +350,29 @@ static void test_the_unnamed_statement_is_kept_and_each_parse_counts(void **stat
     struct buf out = {0};
     struct param_set *p = SET("DateStyle", "a"), *q = SET("DateStyle", "b", "x", "1");
     client_statements_init(&cs);
-    client_statements_set_unnamed(&cs, span_str("select $1"), span_of(oids, 4), 1, p);
+    client_statements_set_unnamed(&cs, span_str("select $1"), span_of(oids, 4), 1, p, 7);
     uint64_t first = client_statements_unnamed_generation(&cs);
     assert_int_not_equal(first, 0);
     assert_unnamed(&cs, "select $1", 1);
     assert_set(client_statements_unnamed_params(&cs), "DateStyle=a");
     /* The same text again: names in it may mean something else by now. */
-    client_statements_set_unnamed(&cs, span_str("select $1"), span_of(oids, 4), 1, q);
+    client_statements_set_unnamed(&cs, span_str("select $1"), span_of(oids, 4), 1, q, 7);
     uint64_t second = client_statements_unnamed_generation(&cs);
     assert_true(second > first);
     assert_unnamed(&cs, "select $1", 1);
     assert_set(client_statements_unnamed_params(&cs), "DateStyle=b");
-    client_statements_set_unnamed(&cs, span_str("select $1, $2"), span_of(oids, 8), 2, q);
+    client_statements_set_unnamed(&cs, span_str("select $1, $2"), span_of(oids, 8), 2, q, 7);
     assert_unnamed(&cs, "select $1, $2", 2);
-    client_statements_set_unnamed(&cs, span_str(""), no_oids, 0, q);
+    client_statements_set_unnamed(&cs, span_str(""), no_oids, 0, q, 7);
     assert_unnamed(&cs, "", 0);
     /* Dropped, it is gone, and the next one is not mistaken for it. */
     client_statements_drop_unnamed(&cs);
     assert_int_equal(client_statements_unnamed_generation(&cs), 0);
     assert_null(client_statements_unnamed_params(&cs));
     assert_false(client_statements_build_unnamed(&cs, &out));
-    client_statements_set_unnamed(&cs, span_str(""), no_oids, 0, q);
+    client_statements_set_unnamed(&cs, span_str(""), no_oids, 0, q, 7);
     assert_true(client_statements_unnamed_generation(&cs) > second);
-    client_statements_clear(&cs);
+    client_statements_clear(&cs, UINT64_MAX);
     assert_unnamed(&cs, "", 0);
     client_statements_fini(&cs);
     param_set_unref(&p);
@@ -350,11 +386,11 @@ static void test_bytes_move_between_text_and_types_without_confusion(void **stat
     struct param_set *p = param_set_empty();
     client_statements_init(&cs);
     /* Together the same eight bytes. */
-    client_statements_set_unnamed(&cs, span_str("abcd"), span_of("\0\0\0\x14", 4), 1, p);
+    client_statements_set_unnamed(&cs, span_str("abcd"), span_of("\0\0\0\x14", 4), 1, p, 7);
     assert_unnamed(&cs, "abcd", 1);
-    client_statements_set_unnamed(&cs, span_str("abcdefgh"), no_oids, 0, p);
+    client_statements_set_unnamed(&cs, span_str("abcdefgh"), no_oids, 0, p, 7);
     assert_unnamed(&cs, "abcdefgh", 0);
-    client_statements_set_unnamed(&cs, span_str("abcd"), span_of("efgh", 4), 1, p);
+    client_statements_set_unnamed(&cs, span_str("abcd"), span_of("efgh", 4), 1, p, 7);
     struct buf out = {0};
     assert_true(client_statements_build_unnamed(&cs, &out));
     assert_int_equal(out.data[out.start + 5 + 1 + 4 + 1 + 1], 1);
@@ -372,9 +408,11 @@ static void test_a_huge_unnamed_statement_does_not_leave_its_buffer_behind(void 
     assert_non_null(big);
     memset(big, ' ', 500000);
     client_statements_init(&cs);
-    client_statements_set_unnamed(&cs, span_of(big, 500000), no_oids, 0, p);
+    client_statements_set_unnamed(&cs, span_of(big, 500000), no_oids, 0, p, 7);
+    client_statements_unnamed_answered(&cs, true);
     assert_true(client_statements_bytes(&cs) >= 500000);
-    client_statements_set_unnamed(&cs, span_str("small"), no_oids, 0, p);
+    client_statements_set_unnamed(&cs, span_str("small"), no_oids, 0, p, 7);
+    client_statements_unnamed_answered(&cs, true);
     assert_true(client_statements_bytes(&cs) < 20000);
     assert_unnamed(&cs, "small", 0);
     client_statements_fini(&cs);
@@ -391,20 +429,20 @@ static void test_the_least_recently_used_statement_makes_room(void **state)
     server_statements_init(&ss, 3);
     assert_int_equal(server_statements_cap(&ss), 3);
     for (uint64_t id = 1; id <= 3; id++)
-        assert_int_equal(server_statements_add(&ss, id), 0);
+        assert_int_equal(server_statements_add(&ss, id, 0), 0);
     assert_true(server_statements_touch(&ss, 1));
     assert_false(server_statements_touch(&ss, 9));
-    assert_int_equal(server_statements_add(&ss, 4), 2);
-    assert_int_equal(server_statements_add(&ss, 4), 0);
-    assert_int_equal(server_statements_add(&ss, 5), 3);
-    server_statements_remove(&ss, 1);
-    server_statements_remove(&ss, 1);
+    assert_int_equal(server_statements_add(&ss, 4, 0), 2);
+    assert_int_equal(server_statements_add(&ss, 4, 0), 0);
+    assert_int_equal(server_statements_add(&ss, 5, 0), 3);
+    server_statements_failed(&ss, 1, 0);
+    server_statements_failed(&ss, 1, 0);
     assert_int_equal(server_statements_count(&ss), 2);
-    assert_int_equal(server_statements_add(&ss, 6), 0);
-    server_statements_clear(&ss);
+    assert_int_equal(server_statements_add(&ss, 6, 0), 0);
+    server_statements_clear(&ss, UINT64_MAX);
     assert_int_equal(server_statements_count(&ss), 0);
     assert_false(server_statements_touch(&ss, 4));
-    assert_int_equal(server_statements_add(&ss, 4), 0);
+    assert_int_equal(server_statements_add(&ss, 4, 0), 0);
     server_statements_fini(&ss);
 }
 
@@ -413,14 +451,14 @@ static void test_a_statement_whose_close_was_skipped_goes_next(void **state)
     (void)state;
     struct server_statements ss;
     server_statements_init(&ss, 2);
-    assert_int_equal(server_statements_add(&ss, 1), 0);
-    assert_int_equal(server_statements_add(&ss, 2), 0);
-    assert_int_equal(server_statements_add(&ss, 3), 1);
+    assert_int_equal(server_statements_add(&ss, 1, 0), 0);
+    assert_int_equal(server_statements_add(&ss, 2, 0), 0);
+    assert_int_equal(server_statements_add(&ss, 3, 0), 1);
     server_statements_put_back(&ss, 1);
     server_statements_put_back(&ss, 1);
     assert_int_equal(server_statements_count(&ss), 3);
     assert_true(server_statements_touch(&ss, 2));
-    assert_int_equal(server_statements_add(&ss, 4), 1);
+    assert_int_equal(server_statements_add(&ss, 4, 0), 1);
     assert_int_equal(server_statements_evict(&ss), 3);
     assert_int_equal(server_statements_evict(&ss), 0);
     assert_true(server_statements_touch(&ss, 2));
@@ -435,11 +473,11 @@ static void test_a_server_knows_whose_unnamed_statement_it_has(void **state)
     server_statements_init(&ss, 1);
     assert_false(server_statements_unnamed_is(&ss, 0, 0));
     assert_false(server_statements_unnamed_is(&ss, 7, 0));
-    server_statements_set_unnamed(&ss, 7, 3);
+    server_statements_set_unnamed(&ss, 7, 3, 1);
     assert_true(server_statements_unnamed_is(&ss, 7, 3));
     assert_false(server_statements_unnamed_is(&ss, 7, 4));
     assert_false(server_statements_unnamed_is(&ss, 8, 3));
-    server_statements_clear(&ss);
+    server_statements_clear(&ss, UINT64_MAX);
     assert_false(server_statements_unnamed_is(&ss, 7, 3));
     server_statements_fini(&ss);
 }
@@ -486,12 +524,12 @@ static void test_the_table_does_what_a_plain_array_does(void **state)
         uint64_t id = 1 + rand_next(&seed) % 20;
         switch (rand_next(&seed) % 8) {
         case 0:
-            server_statements_remove(&ss, id);
+            server_statements_failed(&ss, id, 0);
             model_take(&m, id);
             break;
         case 1:
             if (rand_next(&seed) % 50 == 0) {
-                server_statements_clear(&ss);
+                server_statements_clear(&ss, UINT64_MAX);
                 m.n = 0;
             }
             break;
@@ -504,10 +542,249 @@ static void test_the_table_does_what_a_plain_array_does(void **state)
             break;
         }
         default:
-            assert_int_equal(server_statements_add(&ss, id), model_add(&m, cap, id));
+            assert_int_equal(server_statements_add(&ss, id, 0), model_add(&m, cap, id));
         }
         assert_int_equal(server_statements_count(&ss), m.n);
     }
+    server_statements_fini(&ss);
+}
+
+/* ---- changes that are taken back ---- */
+
+struct names_case {
+    struct client_statements cs;
+    struct param_set *params;
+    struct statement *a, *b;
+};
+
+static void begin_names(struct names_case *c)
+{
+    c->params = param_set_empty();
+    c->a = intern("select 1", c->params);
+    c->b = intern("select 2", c->params);
+    client_statements_init(&c->cs);
+}
+
+static void end_names(struct names_case *c)
+{
+    client_statements_fini(&c->cs);
+    statement_unref(&c->a);
+    statement_unref(&c->b);
+    param_set_unref(&c->params);
+    assert_int_equal(statement_count_total(), 0);
+}
+
+static struct statement *named(const struct names_case *c, const char *name)
+{
+    return client_statements_find(&c->cs, span_str(name));
+}
+
+static void test_a_close_that_was_skipped_gives_the_name_back(void **state)
+{
+    (void)state;
+    struct names_case c;
+    begin_names(&c);
+    client_statements_define(&c.cs, span_str("s"), c.a, 1, true);
+    uint32_t closed = client_statements_remove(&c.cs, span_str("s"), 2);
+    assert_null(named(&c, "s"));
+    assert_true(client_statements_any_gone(&c.cs));
+    assert_int_equal(client_statements_look(&c.cs, span_str("s")).unit, 2);
+    assert_int_equal(client_statements_look(&c.cs, span_str("t")).unit, 0);
+    assert_span(client_statements_name_of(&c.cs, closed), "s");
+    client_statements_undo(&c.cs, closed);
+    assert_ptr_equal(named(&c, "s"), c.a);
+    assert_int_equal(client_statements_look(&c.cs, span_str("s")).unit, 0);
+    /* The next one is answered: it is final. */
+    closed = client_statements_remove(&c.cs, span_str("s"), 3);
+    client_statements_settle(&c.cs);
+    client_statements_undo(&c.cs, closed);
+    assert_null(named(&c, "s"));
+    assert_false(client_statements_any_gone(&c.cs));
+    end_names(&c);
+}
+
+static void test_a_skipped_group_leaves_each_name_as_it_was(void **state)
+{
+    (void)state;
+    struct names_case c;
+    begin_names(&c);
+    client_statements_define(&c.cs, span_str("s"), c.a, 0, true);
+    /* Close s, Parse s, Close s, Parse s: skipped from the first one on, in their order. */
+    uint32_t changes[4];
+    changes[0] = client_statements_remove(&c.cs, span_str("s"), 1);
+    changes[1] = client_statements_define(&c.cs, span_str("s"), c.b, 1, true);
+    changes[2] = client_statements_remove(&c.cs, span_str("s"), 1);
+    changes[3] = client_statements_define(&c.cs, span_str("s"), c.b, 1, true);
+    for (size_t i = 0; i < ROWS(changes); i++)
+        client_statements_undo(&c.cs, changes[i]);
+    assert_ptr_equal(named(&c, "s"), c.a);
+    assert_int_equal(client_statements_count(&c.cs), 1);
+    end_names(&c);
+}
+
+static void test_all_names_go_and_come_back(void **state)
+{
+    (void)state;
+    struct names_case c;
+    begin_names(&c);
+    client_statements_define(&c.cs, span_str("s"), c.a, 1, true);
+    client_statements_define(&c.cs, span_str("t"), c.b, 1, true);
+    uint32_t all = client_statements_remove_all(&c.cs, 2);
+    assert_int_equal(client_statements_count(&c.cs), 0);
+    uint32_t again = client_statements_define(&c.cs, span_str("s"), c.b, 2, true);
+    client_statements_undo(&c.cs, all);
+    client_statements_undo(&c.cs, again);
+    assert_ptr_equal(named(&c, "s"), c.a);
+    assert_ptr_equal(named(&c, "t"), c.b);
+    /* Seen only when it was answered: what was given behind it stays. */
+    client_statements_define(&c.cs, span_str("u"), c.b, 5, true);
+    client_statements_clear(&c.cs, 4);
+    assert_null(named(&c, "s"));
+    assert_ptr_equal(named(&c, "u"), c.b);
+    end_names(&c);
+}
+
+static void test_a_definition_that_failed_does_not_come_back_with_its_close(void **state)
+{
+    (void)state;
+    struct names_case c;
+    begin_names(&c);
+    uint32_t defined = client_statements_define(&c.cs, span_str("s"), c.a, 1, true);
+    uint32_t closed = client_statements_remove(&c.cs, span_str("s"), 2);
+    client_statements_undo(&c.cs, defined);
+    assert_span(client_statements_name_of(&c.cs, closed), "s");
+    client_statements_undo(&c.cs, closed);
+    assert_null(named(&c, "s"));
+    end_names(&c);
+}
+
+static void test_a_name_counts_to_63_bytes(void **state)
+{
+    (void)state;
+    struct names_case c;
+    char name[70];
+    memset(name, 'x', sizeof name);
+    begin_names(&c);
+    client_statements_define(&c.cs, span_of(name, 64), c.a, 0, true);
+    assert_ptr_equal(client_statements_find(&c.cs, span_of(name, 70)), c.a);
+    assert_ptr_equal(client_statements_find(&c.cs, span_of(name, 63)), c.a);
+    assert_null(client_statements_find(&c.cs, span_of(name, 62)));
+    assert_int_equal(client_statements_define(&c.cs, span_of(name, 63), c.b, 0, true), 0);
+    end_names(&c);
+}
+
+static void test_a_private_statement_is_shared_with_nobody(void **state)
+{
+    (void)state;
+    struct names_case c;
+    begin_names(&c);
+    struct param_set *dmy = SET("DateStyle", "ISO, DMY", "application_name", "a");
+    struct statement *p = statement_private(span_str("select 1"), no_oids, 0);
+    struct statement *q = statement_private(span_str("select 1"), no_oids, 0);
+    struct statement *shared = intern("select 1", c.params);
+    assert_ptr_not_equal(p, q);
+    assert_ptr_not_equal(p, shared);
+    assert_ptr_equal(shared, c.a);
+    client_statements_define(&c.cs, span_str("p"), p, 4, true);
+    assert_null(statement_params(p));
+    client_statements_settle_params(&c.cs, 3, c.params);
+    assert_null(statement_params(p));
+    client_statements_settle_params(&c.cs, 4, dmy);
+    assert_set(statement_params(p), "DateStyle=ISO, DMY");
+    client_statements_settle_params(&c.cs, 5, c.params);
+    assert_set(statement_params(p), "DateStyle=ISO, DMY");
+    struct statement *all[] = {p, q, shared};
+    for (size_t i = 0; i < ROWS(all); i++)
+        statement_unref(&all[i]);
+    param_set_unref(&dmy);
+    end_names(&c);
+}
+
+static void test_a_skipped_parse_leaves_the_unnamed_statement(void **state)
+{
+    (void)state;
+    struct names_case c;
+    begin_names(&c);
+    client_statements_set_unnamed(&c.cs, span_str("old"), no_oids, 0, c.params, 7);
+    client_statements_unnamed_answered(&c.cs, true);
+    uint64_t old = client_statements_unnamed_generation(&c.cs);
+    client_statements_set_unnamed(&c.cs, span_str("new"), no_oids, 0, c.params, 7);
+    assert_unnamed(&c.cs, "new", 0);
+    client_statements_unnamed_skipped(&c.cs);
+    assert_unnamed(&c.cs, "old", 0);
+    assert_int_equal(client_statements_unnamed_generation(&c.cs), old);
+    client_statements_close_unnamed(&c.cs, 7);
+    assert_int_equal(client_statements_unnamed_generation(&c.cs), 0);
+    client_statements_unnamed_skipped(&c.cs);
+    assert_unnamed(&c.cs, "old", 0);
+    /* One that fails, unlike one that is skipped, leaves none. */
+    client_statements_set_unnamed(&c.cs, span_str("bad"), no_oids, 0, c.params, 7);
+    client_statements_unnamed_answered(&c.cs, false);
+    assert_int_equal(client_statements_unnamed_generation(&c.cs), 0);
+    /* The first of three was answered, the others were skipped. */
+    client_statements_set_unnamed(&c.cs, span_str("first"), no_oids, 0, c.params, 7);
+    client_statements_close_unnamed(&c.cs, 7);
+    client_statements_set_unnamed(&c.cs, span_str("third"), no_oids, 0, c.params, 7);
+    client_statements_unnamed_answered(&c.cs, true);
+    assert_true(client_statements_unnamed_changes(&c.cs));
+    client_statements_unnamed_skipped(&c.cs);
+    client_statements_unnamed_skipped(&c.cs);
+    assert_false(client_statements_unnamed_changes(&c.cs));
+    assert_unnamed(&c.cs, "first", 0);
+    end_names(&c);
+}
+
+static void test_of_a_very_long_pipeline_only_the_server_knows_the_text(void **state)
+{
+    (void)state;
+    struct names_case c;
+    begin_names(&c);
+    struct buf out = {0};
+    char *big = calloc(1, STATEMENT_PARSE_MAX);
+    assert_non_null(big);
+    memset(big, ' ', STATEMENT_PARSE_MAX);
+    for (int i = 0; i < 3; i++)
+        client_statements_set_unnamed(&c.cs, span_of(big, STATEMENT_PARSE_MAX), no_oids, 0,
+                                      c.params, 7);
+    assert_true(client_statements_bytes(&c.cs) < 3 * STATEMENT_PARSE_MAX);
+    assert_int_not_equal(client_statements_unnamed_generation(&c.cs), 0);
+    assert_null(client_statements_unnamed_query(&c.cs).p);
+    assert_false(client_statements_build_unnamed(&c.cs, &out));
+    client_statements_settle(&c.cs);
+    client_statements_set_unnamed(&c.cs, span_str("small"), no_oids, 0, c.params, 7);
+    client_statements_unnamed_answered(&c.cs, true);
+    assert_unnamed(&c.cs, "small", 0);
+    free(big);
+    end_names(&c);
+}
+
+static void test_what_a_server_was_to_forget_is_recalled(void **state)
+{
+    (void)state;
+    struct server_statements ss;
+    server_statements_init(&ss, 9);
+    for (uint64_t id = 1; id <= 3; id++)
+        server_statements_add(&ss, id, id);
+    server_statements_set_aside(&ss, 1, 10, 4);
+    server_statements_set_all_aside(&ss, 11, 5);
+    assert_int_equal(server_statements_count(&ss), 0);
+    assert_int_equal(server_statements_unit(&ss, 1), 4);
+    assert_int_equal(server_statements_unit(&ss, 2), 5);
+    server_statements_add(&ss, 2, 6);
+    server_statements_recall(&ss, 11);
+    assert_int_equal(server_statements_count(&ss), 2);
+    assert_false(server_statements_touch(&ss, 1));
+    server_statements_recall(&ss, 10);
+    assert_true(server_statements_touch(&ss, 1));
+    server_statements_set_all_aside(&ss, 12, 7);
+    server_statements_forget(&ss);
+    server_statements_recall(&ss, 12);
+    assert_int_equal(server_statements_count(&ss), 0);
+    server_statements_add(&ss, 1, 8);
+    server_statements_add(&ss, 2, 9);
+    server_statements_clear(&ss, 8);
+    assert_false(server_statements_touch(&ss, 1));
+    assert_true(server_statements_touch(&ss, 2));
     server_statements_fini(&ss);
 }
 
@@ -520,6 +797,16 @@ int main(void)
         cmocka_unit_test(test_a_server_is_given_the_parse_under_our_name),
         cmocka_unit_test(test_a_provoked_error_gets_the_words_for_the_clients_name),
         cmocka_unit_test(test_other_errors_are_left_alone),
+        cmocka_unit_test(test_of_a_very_long_pipeline_only_the_server_knows_the_text),
+        cmocka_unit_test(test_what_a_server_was_to_forget_is_recalled),
+        cmocka_unit_test(test_a_skipped_parse_leaves_the_unnamed_statement),
+        cmocka_unit_test(test_a_private_statement_is_shared_with_nobody),
+        cmocka_unit_test(test_a_name_counts_to_63_bytes),
+        cmocka_unit_test(test_a_definition_that_failed_does_not_come_back_with_its_close),
+        cmocka_unit_test(test_all_names_go_and_come_back),
+        cmocka_unit_test(test_a_skipped_group_leaves_each_name_as_it_was),
+        cmocka_unit_test(test_a_close_that_was_skipped_gives_the_name_back),
+        cmocka_unit_test(test_an_error_speaks_of_the_clients_name),
         cmocka_unit_test(test_a_long_name_is_cut_between_characters),
         cmocka_unit_test(test_a_client_that_prepares_nothing_costs_one_pointer),
         cmocka_unit_test(test_a_name_is_defined_once),

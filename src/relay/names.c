@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* names.c - names of prepared statements while the messages that change them are on their way. */
+#include "relay/names.h"
+
+#include "base/log.h"
+#include "relay/relay_impl.h"
+
+static struct client_statements *names_of(const struct lent *l)
+{
+    return l->session ? client_statements_of(l->session->client) : NULL;
+}
+
+/* ---- units ----------------------------------------------------------------------------- */
+
+/* All units of a session count up, whatever server it is linked to: what is older than the link is
+ * answered. */
+void names_begin(struct session *ses, struct lent *l)
+{
+    l->unit = l->first_unit = ses->relay->last_unit + 1;
+    l->sets_unit = 0;
+    ses->portal_drops = SQL_DROPS_NOTHING;
+}
+
+void names_end(struct session *ses, struct lent *l)
+{
+    if (ses->relay->last_unit < l->unit)
+        ses->relay->last_unit = l->unit;
+    client_statements_settle(client_statements_of(ses->client));
+}
+
+void names_unit_sent(struct lent *l)
+{
+    l->unit++;
+}
+
+void names_unit_over(struct lent *l)
+{
+    if (l->session) {
+        struct param_set *now = server_status(l->server) == 'I' ? client_params(l->session->client)
+                                                                : server_params(l->server);
+        client_statements_settle_params(client_statements_of(l->session->client), l->first_unit,
+                                        now);
+    }
+    if (l->first_unit < l->unit)
+        l->first_unit++;
+}
+
+void names_at_rest(struct lent *l)
+{
+    l->first_unit = l->unit;
+    server_statements_forget(server_statements_of(l->server));
+    if (l->session)
+        client_statements_settle(client_statements_of(l->session->client));
+}
+
+bool names_is_uncertain(const struct lent *l, uint64_t unit)
+{
+    return unit >= l->first_unit && unit < l->unit;
+}
+
+bool names_state_is_uncertain(const struct lent *l)
+{
+    return l->sets_unit >= l->first_unit;
+}
+
+/* ---- what becomes of a change ---------------------------------------------------------- */
+
+bool names_expect(struct lent *l, struct expect e)
+{
+    if (expect_push_serial(server_expects(l->server), e.kind, e.owner, e.arg, e.serial))
+        return true;
+    names_skipped(l, &e);
+    return false;
+}
+
+void names_answered(struct lent *l, const struct expect *e)
+{
+    struct client_statements *cs = names_of(l);
+    if (e->kind == EXPECT_PARSE && e->arg && e->arg != NAMES_UNNAMED)
+        server_statements_parsed(server_statements_of(l->server), e->arg);
+    if (cs && e->owner == EXPECT_CLIENT && e->arg == NAMES_UNNAMED)
+        client_statements_unnamed_answered(cs, true);
+}
+
+static void undo(struct lent *l, const struct expect *e)
+{
+    if (!e->serial || e->owner != EXPECT_CLIENT)
+        return;
+    if (names_of(l))
+        client_statements_undo(names_of(l), e->serial);
+    server_statements_recall(server_statements_of(l->server), e->serial);
+}
+
+/* Does the error say that the server has not what we believe it has? */
+static bool contradicts(struct lent *l, const struct expect *e, struct span sqlstate)
+{
+    struct server_statements *have = server_statements_of(l->server);
+    if (e->kind == EXPECT_PARSE)
+        return e->arg && e->arg != NAMES_UNNAMED && span_is(sqlstate, SQLSTATE_DUPLICATE_STATEMENT);
+    if (!e->serial || !names_of(l) || !span_is(sqlstate, SQLSTATE_UNDEFINED_STATEMENT))
+        return false;
+    struct statement *st =
+        client_statements_find(names_of(l), client_statements_name_of(names_of(l), e->serial));
+    return st && server_statements_has(have, statement_id(st));
+}
+
+void names_failed(struct lent *l, const struct expect *e, struct span sqlstate)
+{
+    struct server_statements *have = server_statements_of(l->server);
+    if (contradicts(l, e, sqlstate)) {
+        lent_log(l, LOG_WARNING_LEVEL,
+                 "the server's prepared statements are not what was expected");
+        l->close_when_idle = true;
+    }
+    switch ((enum expect_kind)e->kind) {
+    case EXPECT_PARSE:
+        if (e->arg && e->arg != NAMES_UNNAMED)
+            server_statements_failed(have, e->arg, l->first_unit);
+        else
+            server_statements_set_unnamed(have, 0, 0, 0);
+        if (e->arg == NAMES_UNNAMED && names_of(l))
+            client_statements_unnamed_answered(names_of(l), false);
+        undo(l, e);
+        break;
+    case EXPECT_QUERY:
+    case EXPECT_EXECUTE:
+        undo(l, e);
+        break;
+    default:
+        break;
+    }
+}
+
+/* The server has what it had; what the client's last Parse was, it may know alone. */
+static void unnamed_skipped(struct lent *l)
+{
+    struct client_statements *cs = names_of(l);
+    struct server_statements *have = server_statements_of(l->server);
+    server_statements_set_unnamed(have, 0, 0, 0);
+    if (!cs)
+        return;
+    client_statements_unnamed_skipped(cs);
+    if (client_statements_unnamed_generation(cs) && !client_statements_unnamed_query(cs).p)
+        server_statements_set_unnamed(have, l->session->id,
+                                      client_statements_unnamed_generation(cs), 0);
+}
+
+void names_skipped(struct lent *l, const struct expect *e)
+{
+    struct server_statements *have = server_statements_of(l->server);
+    if (e->owner == EXPECT_CLIENT && e->arg == NAMES_UNNAMED) {
+        unnamed_skipped(l);
+        undo(l, e); /* a Query may be a DEALLOCATE as well */
+        return;
+    }
+    switch ((enum expect_kind)e->kind) {
+    case EXPECT_PARSE:
+        if (!e->arg)
+            server_statements_set_unnamed(have, 0, 0, 0);
+        else
+            server_statements_skipped(have, e->arg, l->first_unit);
+        break;
+    case EXPECT_CLOSE:
+        if (e->arg)
+            server_statements_put_back(have, e->arg);
+        break;
+    case EXPECT_INJECT_PARSE:
+    case EXPECT_INJECT_CLOSE:
+    case EXPECT_QUERY:
+    case EXPECT_EXECUTE:
+        break;
+    default:
+        return; /* the serial of a Bind or Describe says only what it is about */
+    }
+    undo(l, e);
+}
+
+void names_lost(struct session *ses, struct lent *l)
+{
+    struct expect_queue *q = server_expects(l->server);
+    struct client_statements *cs = client_statements_of(ses->client);
+    for (uint32_t i = q->count; i-- > 0;) {
+        const struct expect *e = expect_at(q, i);
+        bool defines = e->kind == EXPECT_PARSE || e->kind == EXPECT_INJECT_PARSE;
+        if (e->owner != EXPECT_CLIENT)
+            continue;
+        if (e->arg == NAMES_UNNAMED)
+            client_statements_drop_unnamed(cs);
+        else if (defines)
+            client_statements_undo(cs, e->serial);
+    }
+}
+
+bool names_reword(struct lent *l, const struct expect *e, struct span message, struct buf *out)
+{
+    struct client_statements *cs = names_of(l);
+    if (!cs || !e->serial)
+        return false;
+    struct span name = client_statements_name_of(cs, e->serial);
+    return name.n && statement_reword_name(message, name, out);
+}

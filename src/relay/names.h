@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* names.h - names of prepared statements while the messages that change them are on their way.
+ *
+ * What a client calls "s1" changes when its Parse, Close or DEALLOCATE is sent, for the messages
+ * behind it in the same group count on that; it is final when the server has answered. If the
+ * server refuses or skips the message, the change is taken back.
+ *
+ * What is sent in a later unit (a Query, or a group up to its Sync) while such a change is not
+ * answered could find the name as it was or as it will be; where that would matter, the message
+ * waits for the answer. */
+#ifndef RELAY_NAMES_H
+#define RELAY_NAMES_H
+
+#include "base/buf.h"
+#include "base/span.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct expect;
+struct lent;
+struct session;
+
+/* `arg` of an entry of the client's that changes its unnamed statement: PARSE, CLOSE, QUERY. */
+#define NAMES_UNNAMED UINT64_MAX
+/* The session is linked; units are counted from here on, to its end. */
+void names_begin(struct session *ses, struct lent *l);
+void names_end(struct session *ses, struct lent *l);
+
+/* A Query, FunctionCall or Sync of the client was handed on; and was answered, or skipped. */
+void names_unit_sent(struct lent *l);
+void names_unit_over(struct lent *l);
+/* Nothing is owed any more. */
+void names_at_rest(struct lent *l);
+
+/* Was the change of that unit sent in an earlier unit, and is not answered? */
+bool names_is_uncertain(const struct lent *l, uint64_t unit);
+/* Is a statement on its way that may change what a Parse behind it depends on? */
+bool names_state_is_uncertain(const struct lent *l);
+
+/* Notes the answer that is owed to a message that is being sent, as expect_push_serial does; what
+ * the server is going to skip, is skipped at once (then false). */
+bool names_expect(struct lent *l, struct expect entry);
+
+/* The message was answered; was answered by an error; was skipped behind one. */
+void names_answered(struct lent *l, const struct expect *e);
+void names_failed(struct lent *l, const struct expect *e, struct span sqlstate);
+void names_skipped(struct lent *l, const struct expect *e);
+/* The server is lost: what it has not answered has not been defined. */
+void names_lost(struct session *ses, struct lent *l);
+
+/* An error about a statement speaks of it by its name on the server: appends it with the client's
+ * name for it, or false. */
+bool names_reword(struct lent *l, const struct expect *e, struct span message, struct buf *out);
+
+#endif

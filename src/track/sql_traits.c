@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* sql_traits.c - what running a statement may do to what we keep about its session. */
+#include "track/sql_traits.h"
+
+#include "base/str.h"
+#include "track/sql_head.h"
+
+static struct sql_traits of_command(struct span text, bool several)
+{
+    static const struct sql_traits anything = {.ending = SQL_ENDS_MAYBE, .sets = true};
+    switch (sql_head_command(text, NULL, NULL)) {
+    case SQL_COMMIT:
+        return (struct sql_traits){.ending = SQL_ENDS_COMMIT, .sets = true};
+    case SQL_ROLLBACK:
+        return (struct sql_traits){.ending = SQL_ENDS_ABORT, .sets = true};
+    case SQL_DEALLOCATE:
+        return (struct sql_traits){.drops = SQL_DROPS_ONE};
+    case SQL_DEALLOCATE_ALL:
+        return (struct sql_traits){.drops = SQL_DROPS_ALL};
+    case SQL_DISCARD_ALL:
+        return (struct sql_traits){.drops = SQL_DROPS_ALL, .sets = true};
+    case SQL_CALL:
+        return anything;
+    case SQL_SET:
+        return several ? anything : (struct sql_traits){.sets = true};
+    case SQL_OTHER:
+        return several ? anything : (struct sql_traits){0};
+    case SQL_EMPTY:
+    case SQL_BEGIN:
+        break;
+    }
+    return (struct sql_traits){0};
+}
+
+struct sql_traits sql_traits_of(struct span text, bool whole)
+{
+    while (text.n && (text.p[0] == ' ' || text.p[0] == '\n' || text.p[0] == '\t')) {
+        text.p++;
+        text.n--;
+    }
+    if (!whole)
+        return (struct sql_traits){.ending = SQL_ENDS_MAYBE, .sets = true};
+    if (!text.n)
+        return (struct sql_traits){0};
+    bool several = text.n > 1 && memchr(text.p, ';', text.n - 1);
+    /* Most begin with SELECT, INSERT, UPDATE or WITH: one look. */
+    bool set_or_select = (text.p[0] | 0x20) == 's' && text.n > 1 && (text.p[1] | 0x20) == 'e';
+    bool is_select = set_or_select && text.n > 2 && (text.p[2] | 0x20) == 'l';
+    if (several || (set_or_select && !is_select) || strchr("cCeErRaAdD-/", text.p[0]))
+        return of_command(text, several);
+    return (struct sql_traits){0};
+}

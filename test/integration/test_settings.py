@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: PostgreSQL
+"""Settings that change one thing each: the thing is there, and --check tells of those without effect."""
+
+import subprocess
+
+import pytest
+
+from support import process, wire
+from support.pooler import Pooler
+from support.waiting import wait_until
+
+
+def check(pooler):
+    """Output of --check on the pooler's file, and its exit status."""
+    done = subprocess.run(
+        [str(pooler.command[0]), "--check", str(pooler.command[1])], cwd=pooler.directory,
+        env=pooler.environment, capture_output=True, text=True, timeout=20, **process.account(),
+    )
+    return done.stdout + done.stderr, done.returncode
+
+
+def test_application_name_tells_where_a_client_is(postgres, start_pooler):
+    pooler = start_pooler(postgres, application_name_add_host=1)
+    with pooler.login(application_name="billing") as named, pooler.login() as nameless:
+        for client, name in ((named, "billing"), (nameless, "app")):
+            host, port = client.socket.getsockname()
+            assert client.query("SHOW application_name") == [[f"{name} - {host}:{port}"]]
+
+
+def test_start_up_parameters_can_be_ignored_but_not_those_that_are_always_followed(
+    postgres, start_pooler
+):
+    pooler = start_pooler(
+        postgres, ignore_startup_parameters="extra_float_digits, no_such_thing, DateStyle"
+    )
+    with pooler.login(extra_float_digits="-15", no_such_thing="1", DateStyle="German") as client:
+        assert client.query("SHOW extra_float_digits") == [["1"]]
+        assert client.query("SELECT date '2026-12-31'") == [["31.12.2026"]]
+
+
+def test_a_message_can_be_shown_at_login(postgres, start_pooler, capfd):
+    pooler = start_pooler(postgres, login_notify_message="maintenance at eight")
+    pooler.connect().close()
+    assert "NOTICE:  maintenance at eight\n" in capfd.readouterr().err
+
+
+def test_statements_are_logged_when_asked_for(postgres, start_pooler):
+    pooler = start_pooler(postgres, log_statements=1)
+    with pooler.login() as client:
+        client.query("SELECT 'simple'\n, 1")
+        client.send(wire.parse("SELECT 'extended'", name="s"), wire.bind(statement="s"),
+                    wire.execute(), wire.SYNC)
+        client.rows()
+    wait_until(lambda: "execute: s" in pooler.log(), "all three are in the log")
+    assert "app/app@127.0.0.1:" in pooler.log()
+    assert "statement: SELECT 'simple' , 1\n" in pooler.log()
+    assert "prepare \"s\": SELECT 'extended'\n" in pooler.log()
+
+
+def test_servers_are_told_the_words_of_their_line(postgres, start_pooler):
+    line = (f"host={postgres.host} port={postgres.port} dbname=app timezone=Asia/Tokyo "
+            "datestyle=German client_encoding=LATIN1 application_name=pool")
+    pooler = start_pooler(postgres, databases={"app": line})
+    with pooler.login() as client:
+        assert client.query("SHOW timezone") == [["Asia/Tokyo"]]
+        assert client.query("SHOW DateStyle") == [["German, DMY"]]
+        assert client.query("SHOW client_encoding") == [["LATIN1"]]
+        assert client.query("SHOW application_name") == [["pool"]]
+        assert client.parameters["TimeZone"] == "Asia/Tokyo"
+
+
+@pytest.mark.parametrize("setting", ["so_reuseport", "tcp_socket_buffer"])
+def test_it_serves_with_socket_options(postgres, start_pooler, setting):
+    pooler = start_pooler(postgres, **{setting: {"so_reuseport": 1}.get(setting, 65536)})
+    with pooler.login() as client:
+        assert client.query("SELECT 1") == [["1"]]
+
+
+def test_two_processes_share_a_port(postgres, workspace, start_pooler):
+    first = start_pooler(postgres, so_reuseport=1)
+    second = Pooler(workspace, postgres, so_reuseport=1, listen_port=first.port)
+    second.port = first.port
+    try:
+        second.start()
+        wait_until(lambda: "process up" in second.log(), "the second is up")
+        assert f"listening on 127.0.0.1:{first.port}" in second.log()
+        first.stop()
+        with second.login() as client:
+            assert client.query("SELECT 1") == [["1"]]
+    finally:
+        second.stop()
+
+
+def test_check_tells_what_has_no_effect_and_where_it_stands(postgres, start_pooler):
+    pooler = start_pooler(
+        postgres, server_round_robin=1, pkt_buf=8192, server_check_query="<empty>",
+        databases={"app": f"host={postgres.host} connect_query='select 1'"},
+    )
+    output, status = check(pooler)
+    lines = pooler.command[1].read_text().splitlines()
+    at = {line.split(" = ")[0]: number for number, line in enumerate(lines, 1)}
+    ini = pooler.command[1]
+    assert status == 0
+    assert f"WARNING {ini}:{at['server_round_robin']}: server_round_robin has no effect" in output
+    assert f"LOG {ini}:{at['pkt_buf']}: pkt_buf is accepted for PgBouncer's sake" in output
+    assert f'WARNING {ini}:{at["app"]}: database "app": connect_query has no effect' in output
+    assert "server_check_query" not in output
