@@ -78,6 +78,10 @@ static const struct group {
 
 #define N_GROUPS (sizeof groups / sizeof groups[0])
 
+#define TLS_LIST                                                                                   \
+    "A list of tlsv1.0, tlsv1.1, tlsv1.2, tlsv1.3 without gaps, or all, or secure, which is the "  \
+    "last two; ! before a word takes away."
+
 static const char *const more[SETTING_COUNT] = {
     [S(application_name_add_host)] =
         "The name becomes \"NAME - ADDRESS:PORT\". A later SET is not changed.",
@@ -87,6 +91,8 @@ static const char *const more[SETTING_COUNT] = {
                              "are refused at once meanwhile, and told when the next try is.",
     [S(client_tls_auto)] = "It is kept in state_dir, if there is one. pgballast --print-ca prints "
                            "it, for clients that verify it.",
+    [S(client_tls_ciphers)] = "default, secure, normal and fast leave it to the system.",
+    [S(client_tls_protocols)] = TLS_LIST,
     [S(client_tls_sslmode)] = "verify-ca and verify-full want a certificate of each client.",
     [S(default_pool_size)] = "A pool is a database and a user. The number holds exactly, whatever "
                              "the number of threads.",
@@ -102,6 +108,9 @@ static const char *const more[SETTING_COUNT] = {
     [S(logfile)] = "Opened anew by a reload. stderr is logged to as well, unless -q says not to.",
     [S(max_client_conn)] = "The limit of open files is raised as far as the system allows.",
     [S(max_connects)] = "One only while the target is not known to be awake.",
+    [S(max_packet_size)] =
+        "Large messages pass through in pieces and are never gathered, so memory is "
+        "no reason to set it.",
     [S(max_server_connections)] = "Keep it below what the server allows.",
     [S(max_wait_queue)] = "Who comes later is refused at once.",
     [S(min_pool_size)] = "See warm_window.",
@@ -115,6 +124,9 @@ static const char *const more[SETTING_COUNT] = {
     [S(retry_max_delay)] = "If it is not set, server_login_retry is taken where that is set.",
     [S(server_login_retry)] = "PgBouncer's name of retry_max_delay, and weaker. Pauses begin with "
                               "retry_min_delay and grow.",
+    [S(server_round_robin)] = "Among the idle servers of a worker thread.",
+    [S(server_tls_ciphers)] = "default, secure, normal and fast leave it to the system.",
+    [S(server_tls_protocols)] = TLS_LIST,
     [S(server_tls_sslmode)] = "As in libpq. Certificates are verified by verify-ca and "
                               "verify-full only.",
     [S(server_wake_timeout)] = "Comes on top of server_connect_timeout.",

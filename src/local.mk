@@ -9,7 +9,7 @@ libpgballast_a_SOURCES = \
 	src/base/log.c src/base/log.h \
 	src/base/log_format.c src/base/log_format.h \
 	src/base/mem.c src/base/mem.h \
-	src/base/mutex.h \
+	src/base/mutex.c src/base/mutex.h \
 	src/base/rand.c src/base/rand.h \
 	src/base/span.h \
 	src/base/str.c src/base/str.h \
@@ -19,7 +19,7 @@ PGB_LIBS = libpgballast.a $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(INIH_LIBS) $(IDN_LI
 
 bin_PROGRAMS += pgballast
 pgballast_SOURCES = src/main/main.c
-pgballast_LDFLAGS = $(AM_LDFLAGS) $(LTO_LDFLAGS)
+pgballast_LDFLAGS = $(PROGRAM_LDFLAGS)
 pgballast_LDADD = $(PGB_LIBS)
 
 libpgballast_a_SOURCES += \
@@ -101,7 +101,8 @@ libpgballast_a_SOURCES += \
 	src/client/client.c src/client/client.h src/client/client_impl.h \
 	src/client/client_login.c src/client/client_login.h \
 	src/client/client_requests.c \
-	src/client/client_startup.c
+	src/client/client_startup.c \
+	src/client/client_who.c src/client/client_who.h
 
 libpgballast_a_SOURCES += \
 	src/server/server.c src/server/server.h src/server/server_impl.h \
@@ -115,6 +116,7 @@ libpgballast_a_SOURCES += \
 	src/relay/dial.c src/relay/dial.h \
 	src/relay/ends.c \
 	src/relay/findings.c \
+	src/relay/id_table.c src/relay/id_table.h \
 	src/relay/forward.c src/relay/forward.h \
 	src/relay/forward_extended.c src/relay/forward_extended.h \
 	src/relay/handover.c src/relay/handover.h \
@@ -123,6 +125,8 @@ libpgballast_a_SOURCES += \
 	src/relay/look.c src/relay/look.h \
 	src/relay/names.c src/relay/names.h \
 	src/relay/order.c src/relay/order.h \
+	src/relay/provide.c src/relay/provide.h \
+	src/relay/reset.c src/relay/reset.h \
 	src/relay/places.c src/relay/places.h \
 	src/relay/refit.c src/relay/refit.h \
 	src/relay/relay.c src/relay/relay.h src/relay/relay_impl.h \

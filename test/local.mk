@@ -11,7 +11,7 @@ UNIT_LDADD = $(PGB_LIBS) $(CMOCKA_LIBS)
 # replay_main.c does and `make check` replays the corpus. LDADD is for programs that name no libraries
 # themselves, which only these don't.
 FUZZ_TARGETS =
-EXTRA_DIST += dev test/fuzz/corpus test/integration test/neonfront test/support
+EXTRA_DIST += dev examples test/examples test/fuzz/corpus test/integration test/neonfront test/support
 if FUZZ
 FUZZ_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 noinst_PROGRAMS += $(FUZZ_TARGETS)
@@ -431,3 +431,11 @@ test_unit_track_test_sql_traits_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += test/unit/stats/test_latency
 test_unit_stats_test_latency_SOURCES = test/unit/stats/test_latency.c
 test_unit_stats_test_latency_LDADD = $(UNIT_LDADD)
+
+UNIT_TESTS += test/unit/relay/test_id_table
+test_unit_relay_test_id_table_SOURCES = test/unit/relay/test_id_table.c
+test_unit_relay_test_id_table_LDADD = $(UNIT_LDADD)
+
+UNIT_TESTS += test/unit/base/test_mutex
+test_unit_base_test_mutex_SOURCES = test/unit/base/test_mutex.c
+test_unit_base_test_mutex_LDADD = $(UNIT_LDADD)

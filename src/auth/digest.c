@@ -36,16 +36,24 @@ void digest_fini(void)
     md5 = NULL;
 }
 
-static bool digest_parts(const EVP_MD *md, const struct span *parts, size_t n_parts, uint8_t *out)
+/* The context may be used again. */
+static bool digest_with(EVP_MD_CTX *ctx, const EVP_MD *md, const struct span *parts, size_t n_parts,
+                        uint8_t *out)
 {
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     bool ok = md && ctx && EVP_DigestInit_ex(ctx, md, NULL) == 1;
     for (size_t i = 0; ok && i < n_parts; i++)
         ok = EVP_DigestUpdate(ctx, parts[i].p, parts[i].n) == 1;
     ok = ok && EVP_DigestFinal_ex(ctx, out, NULL) == 1;
-    EVP_MD_CTX_free(ctx);
     if (!ok)
         ERR_clear_error();
+    return ok;
+}
+
+static bool digest_parts(const EVP_MD *md, const struct span *parts, size_t n_parts, uint8_t *out)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    bool ok = digest_with(ctx, md, parts, n_parts, out);
+    EVP_MD_CTX_free(ctx);
     return ok;
 }
 
@@ -69,6 +77,7 @@ bool digest_hmac(struct span key, const struct span *parts, size_t n_parts, uint
     enum { MAX_PARTS = 8 };
     struct span all[MAX_PARTS + 1] = {{.p = pad, .n = sizeof pad}};
     bool ok = n_parts <= MAX_PARTS;
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
     if (key.n > sizeof pad)
         ok = ok && digest_sha256(key, pad);
@@ -78,12 +87,13 @@ bool digest_hmac(struct span key, const struct span *parts, size_t n_parts, uint
         pad[i] ^= 0x36;
     for (size_t i = 0; ok && i < n_parts; i++)
         all[i + 1] = parts[i];
-    ok = ok && digest_parts(sha256, all, n_parts + 1, inner);
+    ok = ok && digest_with(ctx, sha256, all, n_parts + 1, inner);
 
     for (size_t i = 0; i < sizeof pad; i++)
         pad[i] ^= 0x36 ^ 0x5c;
     all[1] = span_of(inner, sizeof inner);
-    ok = ok && digest_parts(sha256, all, 2, out);
+    ok = ok && digest_with(ctx, sha256, all, 2, out);
+    EVP_MD_CTX_free(ctx);
     mem_wipe(pad, sizeof pad);
     mem_wipe(inner, sizeof inner);
     return ok;

@@ -269,11 +269,23 @@ bool secret_check_password(const struct secret *s, struct span user, struct span
     abort();
 }
 
+static bool has_learnt(const struct secret *s, const struct scram_keys *keys)
+{
+    mutex_lock(&s->late->m);
+    bool has = s->late->has_client_key && span_equal_ct(span_of(s->late->client_key, SCRAM_KEY_LEN),
+                                                        span_of(keys->client_key, SCRAM_KEY_LEN));
+    mutex_unlock(&s->late->m);
+    return has;
+}
+
 bool secret_learn(const struct secret *s, const struct scram_keys *keys)
 {
     uint8_t stored[SCRAM_KEY_LEN];
-    if (s->kind != SECRET_SCRAM || !keys->has_client_key ||
-        !digest_sha256(span_of(keys->client_key, SCRAM_KEY_LEN), stored) ||
+    if (s->kind != SECRET_SCRAM || !keys->has_client_key)
+        return false;
+    if (has_learnt(s, keys))
+        return true;
+    if (!digest_sha256(span_of(keys->client_key, SCRAM_KEY_LEN), stored) ||
         !span_equal_ct(span_of(stored, sizeof stored),
                        span_of(s->scram->stored_key, SCRAM_KEY_LEN)))
         return false;

@@ -13,6 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* max_packet_size that says nothing: what the length word can hold. */
+#define MAX_PACKET_NONE INT32_MAX
+
 #define TO(state) (1u << CLIENT_##state)
 
 static void requests(struct client *c, struct span bytes)
@@ -75,7 +78,7 @@ void client_log(const struct client *c, int level, const char *fmt, ...)
     if (c->peer && !addr_is_unix(c->peer))
         addr_text(c->peer, peer, sizeof peer);
     log_line((enum log_level)level, "C-0x%llx: %s/%s@%s %s", (unsigned long long)c->id,
-             c->names ? client_database(c) : "(nodb)", c->names ? client_user(c) : "(nouser)", peer,
+             c->who ? client_database(c) : "(nodb)", c->who ? client_user(c) : "(nouser)", peer,
              text);
 }
 
@@ -175,6 +178,17 @@ static const struct stream_ops client_stream_ops = {
 
 /* ---- birth and death ------------------------------------------------------------------- */
 
+void client_context_follow(struct client_context *x, struct setup *setup)
+{
+    const struct config *cfg = setup_config(setup);
+    x->setup = setup;
+    x->log_statements = cfg->log_statements;
+    x->refuses_simple_query = cfg->disable_pqexec;
+    x->max_message_bytes = cfg->max_packet_size_bytes;
+    x->watches =
+        x->log_statements || x->refuses_simple_query || x->max_message_bytes < MAX_PACKET_NONE;
+}
+
 struct client *client_new(const struct client_context *context, uint64_t id, int fd,
                           const struct addr *peer)
 {
@@ -200,11 +214,9 @@ void client_free(struct client **cp)
     client_statements_fini(&c->statements);
     param_set_unref(&c->params);
     param_set_unref(&c->default_params);
-    free(c->setup_login);
-    setup_unref(&c->setup);
+    client_who_unref(&c->who);
     buf_reset(&c->held);
     free(c->peer);
-    free(c->names);
     free(c);
     *cp = NULL;
 }
@@ -277,17 +289,17 @@ const char *client_state_show(const struct client *c)
 
 const char *client_user(const struct client *c)
 {
-    return c->names;
+    return c->who->user;
 }
 
 const char *client_database(const struct client *c)
 {
-    return c->names + c->database_at;
+    return c->who->database;
 }
 
 const struct setup_login *client_setup_login(const struct client *c)
 {
-    return c->setup_login;
+    return &c->who->login;
 }
 
 struct param_set *client_params(const struct client *c)

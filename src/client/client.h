@@ -23,6 +23,7 @@
 #include "track/prepared.h"
 
 struct client;
+struct client_known;
 struct loop;
 struct setup;
 struct setup_login;
@@ -74,13 +75,22 @@ struct client_ops {
 struct client_context {
     struct loop *loop;
     struct setup *setup; /* swapped on reload; a client that looks longer takes a reference */
-    bool log_statements; /* as in the setup: asked for each message */
+    /* As in the setup, where asking costs more: `watches` is asked for each message, and says that
+     * one of those below it wants to see messages. */
+    bool watches;
+    bool log_statements;
+    bool refuses_simple_query;
+    uint64_t max_message_bytes;
+    struct client_known *known; /* client_who.h; NULL: clients share nothing */
     const struct client_ops *relay_ops;
     const struct client_ops *console_ops;
     void *owner; /* the relay, or the tests' stand-in */
     bool (*may_login)(void *owner, struct client *c, struct error *err);
     void (*login_done)(void *owner, struct client *c); /* left the unauthenticated ones */
 };
+
+/* Another setup takes the place of the context's; borrowed. */
+void client_context_follow(struct client_context *x, struct setup *setup);
 
 /* Takes fd. */
 struct client *client_new(const struct client_context *context, uint64_t id, int fd,

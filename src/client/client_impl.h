@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "client/client.h"
 #include "client/client_login.h"
+#include "client/client_who.h"
 #include "net/loop.h"
 #include "net/stream.h"
 
@@ -19,7 +20,9 @@ struct client {
     struct addr *peer; /* owned; NULL for a nameless Unix peer */
 
     enum client_state state;
-    bool told_gone;
+    uint32_t body_left; /* of the message being streamed */
+    uint8_t body_type;
+    bool on_hold; /* the relay said REQUEST_HOLD: what arrives is kept */
 
     /* Chosen by database name when the startup packet is known; what it keeps per client. */
     const struct client_ops *ops;
@@ -30,11 +33,8 @@ struct client {
     /* Until proven. */
     struct client_login_run *login;
 
-    /* Who it is, from the startup packet: one allocation, user then database. */
-    char *names;
-    uint16_t database_at;
-    struct setup *setup;             /* counted: what this client's login was looked up in */
-    struct setup_login *setup_login; /* owned */
+    /* Who it is, from the startup packet; shared. */
+    struct client_who *who;
 
     /* Its session. */
     struct param_set *params;
@@ -42,10 +42,7 @@ struct client {
     struct client_statements statements;
 
     /* Reading requests. */
-    struct buf held;    /* what cannot be offered yet: a split message, or requests while waiting */
-    uint32_t body_left; /* of the message being streamed */
-    uint8_t body_type;
-    bool on_hold; /* the relay said REQUEST_HOLD: what arrives is kept */
+    struct buf held; /* what cannot be offered yet: a split message, or requests while waiting */
     uint64_t request_us;
 };
 

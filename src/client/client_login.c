@@ -96,7 +96,7 @@ static void refuse_password(struct client *c)
 static void proven(struct client *c)
 {
     struct error err;
-    const struct setup_login *login = c->setup_login;
+    const struct setup_login *login = client_setup_login(c);
     client_enter(c, CLIENT_WELCOME);
     forget_proof(c->login);
     if (c->context->login_done)
@@ -159,7 +159,7 @@ static enum login_method choose_method(const struct client *c, const struct conf
         return LOGIN_PASSWORD;
     case AUTH_TYPE_MD5: {
         /* A user whose secret is a SCRAM verifier cannot prove it by md5. */
-        const struct secret *secret = c->setup_login->secret;
+        const struct secret *secret = client_setup_login(c)->secret;
         bool scram = secret && secret_kind_of(secret) == SECRET_SCRAM;
         return scram ? LOGIN_SCRAM : LOGIN_MD5;
     }
@@ -181,7 +181,7 @@ static bool begin_scram(struct client *c, const struct config *cfg)
     uint8_t binding[SCRAM_BINDING_MAX];
     size_t binding_len = 0;
     uint32_t iterations = (uint32_t)cfg->scram_iterations;
-    const struct secret *secret = c->setup_login->secret;
+    const struct secret *secret = client_setup_login(c)->secret;
     bool doomed = !secret || !secret_verifier(secret, iterations, &verifier, &err);
     if (doomed && !scram_mock_verifier(span_str(client_user(c)), iterations, &verifier, &err)) {
         client_fail(c, &err);
@@ -202,15 +202,14 @@ static bool begin_scram(struct client *c, const struct config *cfg)
 
 bool client_refresh_setup(struct client *c)
 {
-    struct setup *newest = c->context->setup;
+    struct client_who *old = c->who;
     /* A console session keeps the rights it logged in with. */
-    if (c->setup == newest || c->setup_login->is_console)
+    if (old->setup == c->context->setup || old->login.is_console)
         return true;
-    setup_ref(newest);
-    setup_find_login(newest, client_database(c), client_user(c), c->setup_login);
-    setup_unref(&c->setup);
-    c->setup = newest;
-    return c->setup_login->db != NULL;
+    c->who = client_who_get(c->context->known, c->context->setup, span_str(old->user),
+                            span_str(old->database));
+    client_who_unref(&old);
+    return c->who->login.db != NULL;
 }
 
 /* The account that the program runs under, on this machine, by the console's own name: it could
@@ -219,29 +218,26 @@ static bool is_own_operator(const struct client *c)
 {
     uid_t uid;
     pid_t pid;
-    return c->setup_login->is_console && config_is_console(client_user(c)) &&
+    return c->who->login.is_console && config_is_console(client_user(c)) &&
            stream_peer_cred(&c->stream, &uid, &pid) && uid == geteuid();
 }
 
-static void grant_console(struct client *c, struct setup_login *login)
+static void grant_console(struct client *c)
 {
+    struct setup_login *login = &c->who->login;
     if (is_own_operator(c))
         login->may_read = login->may_admin = true;
     /* Where nobody is asked for a password, everybody may look. */
-    if (setup_config(c->setup)->auth_type == AUTH_TYPE_ANY)
+    if (setup_config(c->who->setup)->auth_type == AUTH_TYPE_ANY)
         login->may_read = true;
 }
 
 void client_login_start(struct client *c)
 {
     char tls[128];
-    struct setup_login *login = xcalloc(1, sizeof *login);
-    c->setup = setup_ref(c->context->setup);
-    setup_find_login(c->setup, client_database(c), client_user(c), login);
-    c->setup_login = login;
-    if (login->is_console)
-        grant_console(c, login);
-    const struct config *cfg = setup_config(c->setup);
+    if (client_setup_login(c)->is_console)
+        grant_console(c);
+    const struct config *cfg = setup_config(c->who->setup);
     if (cfg->log_connections)
         client_log(c, LOG_INFO_LEVEL, "login attempt: db=%s user=%s tls=%s replication=no",
                    client_database(c), client_user(c),
@@ -259,7 +255,7 @@ void client_login_start(struct client *c)
     struct buf b = {0};
     switch (c->login->method) {
     case LOGIN_TRUST:
-        if (cfg->auth_type == AUTH_TYPE_TRUST && !c->setup_login->secret)
+        if (cfg->auth_type == AUTH_TYPE_TRUST && !client_setup_login(c)->secret)
             refuse(c, SQLSTATE_INVALID_AUTHORIZATION, "\"trust\" authentication failed");
         else
             proven(c);
@@ -298,7 +294,7 @@ static bool take_string(struct client *c, struct span body, struct span *out)
 
 static void take_password(struct client *c, struct span body)
 {
-    const struct secret *secret = c->setup_login->secret;
+    const struct secret *secret = client_setup_login(c)->secret;
     struct span password, user = span_str(client_user(c));
     struct error err;
     if (!take_string(c, body, &password))
@@ -353,7 +349,7 @@ static void take_sasl_response(struct client *c, struct span body)
         sasl_ended_badly(c, result, &err);
         return;
     }
-    secret_learn(c->setup_login->secret, scram_server_keys(&c->login->scram));
+    secret_learn(client_setup_login(c)->secret, scram_server_keys(&c->login->scram));
     backend_build_authentication_sasl_final(&c->login->answer, buf_span(&final));
     buf_reset(&final);
     proven(c);

@@ -81,6 +81,25 @@ static void log_statement(const struct client *c, const struct request *r)
         client_log(c, LOG_INFO_LEVEL, "%s: %.*s", words[r->type], n, text);
 }
 
+/* max_packet_size; disable_pqexec, which does not reach the console: it could not be used then. */
+static bool is_allowed(struct client *c, const struct frame *f)
+{
+    struct error err;
+    if (f->total > c->context->max_message_bytes) {
+        error_set(&err, SQLSTATE_PROGRAM_LIMIT,
+                  "bad pkt header: message of %llu bytes is longer than max_packet_size",
+                  (unsigned long long)f->total);
+        client_fail(c, &err);
+        return false;
+    }
+    if (f->type == FE_QUERY && c->context->refuses_simple_query &&
+        c->ops == c->context->relay_ops) {
+        protocol_error(c, "PQexec disallowed");
+        return false;
+    }
+    return true;
+}
+
 static void refuse_frame(struct client *c, enum frame_result got)
 {
     protocol_error(c, got == FRAME_OK ? "unknown pkt: message type is not known"
@@ -118,6 +137,8 @@ static size_t offer(struct client *c, struct span in)
         refuse_frame(c, got);
         return 0;
     }
+    if (c->context->watches && !is_allowed(c, &f))
+        return 0;
     if (row->take != MESSAGE_STREAM && !is_offerable(c, row, &f, in))
         return 0;
     size_t n = f.total < in.n ? f.total : in.n;
@@ -128,7 +149,7 @@ static size_t offer(struct client *c, struct span in)
                         .bytes = span_of(in.p, n)};
     switch (c->ops->on_request(c, &r)) {
     case REQUEST_TAKEN:
-        if (c->context->log_statements)
+        if (c->context->watches && c->context->log_statements)
             log_statement(c, &r);
         c->body_left = (uint32_t)(f.total - n);
         c->body_type = f.type;
@@ -202,7 +223,10 @@ void client_requests_input(struct client *c, struct span bytes)
     size_t used = walk_requests(c, bytes);
     if (c->state == CLIENT_CLOSING)
         return;
-    c->ops->on_input_done(c);
+    /* The client waits for a server: nothing has been composed. */
+    bool waits = !used && c->state == CLIENT_WAITING;
+    if (!waits)
+        c->ops->on_input_done(c);
     if (c->state != CLIENT_CLOSING && used < bytes.n)
         buf_append(&c->held, bytes.p + used, bytes.n - used);
 }

@@ -208,12 +208,7 @@ static bool take_names(struct client *c, const struct startup *m)
                       m->user.n > USER_MAX ? "username too long" : "database name too long");
         return false;
     }
-    c->names = xmalloc(m->user.n + database.n + 2);
-    memcpy(c->names, m->user.p, m->user.n);
-    c->names[m->user.n] = '\0';
-    c->database_at = (uint16_t)(m->user.n + 1);
-    memcpy(c->names + c->database_at, database.p, database.n);
-    c->names[c->database_at + database.n] = '\0';
+    c->who = client_who_get(c->context->known, c->context->setup, m->user, database);
     return true;
 }
 

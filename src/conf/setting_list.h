@@ -80,7 +80,7 @@ SETTING_STRING(conffile, "", "", SETTING_RELOAD | SETTING_NULL,
     "configuration file, as named on the command line")
 SETTING_INT(default_pool_size, "20", "20", 0, 1000000, SETTING_RELOAD | SETTING_ZERO_UNLIMITED,
     "server connections per pool; 0 is unlimited")
-SETTING_BOOL(disable_pqexec, "0", "0", SETTING_INERT,
+SETTING_BOOL(disable_pqexec, "0", "0", SETTING_RELOAD,
     "refuse the simple query protocol")
 SETTING_DURATION(dns_max_ttl, "15", "15", 0, DURATION_MAX_US, SETTING_RELOAD,
     "longest time that a resolved name is believed")
@@ -134,8 +134,8 @@ SETTING_INT(max_db_client_connections, "0", "0", 0, 10000000, SETTING_RELOAD | S
     "client connections per database; 0 is unlimited")
 SETTING_INT(max_db_connections, "0", "0", 0, 1000000, SETTING_RELOAD | SETTING_ZERO_UNLIMITED,
     "server connections per database; 0 is unlimited")
-SETTING_SIZE(max_packet_size, "2147483647", "2147483647", 8, 2147483647, SETTING_RELOAD | SETTING_INERT,
-    "largest protocol message")
+SETTING_SIZE(max_packet_size, "2147483647", "2147483647", 8, 2147483647, SETTING_RELOAD,
+    "largest protocol message of a client")
 SETTING_INT(max_pinned, "0", "0", 0, 1000000, SETTING_RELOAD | SETTING_OWN | SETTING_ZERO_UNLIMITED | SETTING_INERT,
     "servers of a pool that may be pinned to clients at a time; 0 is unlimited")
 SETTING_INT(max_prepared_statements, "200", "200", 0, 1000000, SETTING_RELOAD,
@@ -204,7 +204,7 @@ SETTING_STRING(server_reset_query, "DISCARD ALL", "DISCARD ALL", SETTING_RELOAD,
     "query that cleans a server of a session pool")
 SETTING_BOOL(server_reset_query_always, "0", "0", SETTING_RELOAD,
     "run server_reset_query in every pool mode")
-SETTING_BOOL(server_round_robin, "0", "0", SETTING_RELOAD | SETTING_INERT,
+SETTING_BOOL(server_round_robin, "0", "0", SETTING_RELOAD,
     "use the server that was idle longest instead of shortest")
 SETTING_STRING(server_tls13_ciphers, "", "", SETTING_RELOAD | SETTING_NULL,
     "TLS 1.3 cipher suites for servers, as OpenSSL writes them; empty is its default")

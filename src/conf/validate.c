@@ -114,6 +114,15 @@ static void check_listening(struct check *c)
         refuse(c, SETTING_http_port, "http_port and listen_port are the same");
 }
 
+static void check_tls_versions(struct check *c, enum setting_id id, const char *text)
+{
+    struct error err;
+    unsigned lowest, highest;
+    if (!value_tls_versions(text, &lowest, &highest, &err))
+        config_report(c->sink, CONFIG_ERROR, origin(c, id), "invalid value for \"%s\": %s",
+                      setting_at(id)->name, err.text);
+}
+
 static void check_client_tls(struct check *c)
 {
     const struct config *cfg = c->cfg;
@@ -274,6 +283,8 @@ bool config_validate(struct config *cfg, struct config_sink *sink)
     settle_pool_sizes(&c);
     settle_retry(&c);
     check_listening(&c);
+    check_tls_versions(&c, SETTING_client_tls_protocols, cfg->client_tls_protocols);
+    check_tls_versions(&c, SETTING_server_tls_protocols, cfg->server_tls_protocols);
     check_client_tls(&c);
     check_server_tls(&c);
     check_auth(&c);

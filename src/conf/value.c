@@ -203,3 +203,52 @@ bool value_list_has(const char *list, struct span word)
             return true;
     return false;
 }
+
+/* --- TLS versions ----------------------------------------------------------------------------- */
+
+enum { TLS_MINORS = 4, TLS_ALL = 0xf, TLS_SECURE = 0xc };
+
+static const struct value_word tls_words[] = {
+    {"tlsv1.0", 1 << 0},    {"tlsv1.1", 1 << 1},     {"tlsv1.2", 1 << 2},
+    {"tlsv1.3", 1 << 3},    {"tlsv1", TLS_ALL},      {"all", TLS_ALL},
+    {"secure", TLS_SECURE}, {"default", TLS_SECURE}, {NULL, 0},
+};
+
+/* One word of the list, up to `n` bytes. */
+static bool take_tls_word(const char *p, size_t n, unsigned *set, struct error *err)
+{
+    char word[16];
+    int versions;
+    bool away = n && p[0] == '!';
+    snprintf(word, sizeof word, "%.*s", (int)(n - away), p + away);
+    if (n - away >= sizeof word || !value_enum(word, tls_words, &versions, NULL))
+        return error_set(err, "", "\"%.*s\" is no TLS version", (int)(n < 40 ? n : 40), p);
+    *set = away ? *set & ~(unsigned)versions : *set | (unsigned)versions;
+    return true;
+}
+
+bool value_tls_versions(const char *text, unsigned *lowest_out, unsigned *highest_out,
+                        struct error *err)
+{
+    static const char between[] = ",: \t";
+    unsigned set = 0, lowest = 0, highest = TLS_MINORS - 1;
+    for (const char *p = text + strspn(text, between); *p; p += strspn(p, between)) {
+        size_t n = strcspn(p, between);
+        if (!take_tls_word(p, n, &set, err))
+            return false;
+        p += n;
+    }
+    if (!set)
+        return error_set(err, "", "no TLS version is left");
+    while (!(set & 1u << lowest))
+        lowest++;
+    while (!(set & 1u << highest))
+        highest--;
+    for (unsigned i = lowest; i <= highest; i++)
+        if (!(set & 1u << i))
+            return error_set(err, "", "TLS versions must follow one another, and 1.%u is left out",
+                             i);
+    *lowest_out = lowest;
+    *highest_out = highest;
+    return true;
+}

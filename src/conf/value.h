@@ -50,4 +50,9 @@ char *value_size_text(uint64_t bytes);
 bool value_list_next(const char **rest, struct span *word_out);
 bool value_list_has(const char *list, struct span word);
 
+/* PgBouncer's lists of TLS versions: tlsv1.0 to tlsv1.3, tlsv1, all, secure, default, with commas
+ * or colons between them; ! before a word takes away. Versions are numbers behind "TLS 1.". */
+bool value_tls_versions(const char *text, unsigned *lowest_out, unsigned *highest_out,
+                        struct error *err);
+
 #endif

@@ -384,9 +384,8 @@ pressed_pass_on(struct cap *const caps[POOL_CAPS], uint64_t oldest_us, uint8_t *
 enum cap_verdict caps_pass_on(struct cap *const caps[POOL_CAPS], uint64_t oldest_us,
                               uint8_t *leaving_out)
 {
-    for (int i = 0; i < POOL_CAPS; i++) {
-        if (is_pressed(caps[i]))
-            return pressed_pass_on(caps, oldest_us, leaving_out);
-    }
-    return CAP_STAY;
+    bool pressed = is_pressed(caps[POOL_CAP_DATABASE]) || is_pressed(caps[POOL_CAP_USER]) ||
+                   is_pressed(caps[POOL_CAP_TOTAL]);
+
+    return pressed ? pressed_pass_on(caps, oldest_us, leaving_out) : CAP_STAY;
 }

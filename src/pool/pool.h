@@ -131,6 +131,7 @@ struct pool_settings {
     uint32_t max_wait_queue;     /* waiting clients */
     uint32_t max_pinned;         /* servers that may be pinned at once; pool_pin says when beyond */
     uint32_t window;             /* POOL_WINDOW; 0: strict order */
+    bool round_robin;            /* idle servers take turns; else the newest is used again */
     uint64_t reserve_timeout_us; /* 0: the reserve is not used */
     uint64_t idle_timeout_us;    /* 0: none */
     uint64_t lifetime_us;        /* 0: none */

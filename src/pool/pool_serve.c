@@ -103,6 +103,12 @@ static struct pool_waiter *choose_waiter(struct pool_shared *sh, unsigned worker
 
 /* ---- acquire ---- */
 
+static struct pool_server *own_idle(struct pool_shared *sh, unsigned worker)
+{
+    struct pool_server_list *idle = &sh->of[worker].idle;
+    return sh->set.round_robin ? TAILQ_LAST(idle, pool_server_list) : TAILQ_FIRST(idle);
+}
+
 static void take_idle(struct pool *p, struct pool_server *s, struct pool_decision *out)
 {
     pool_idle_remove(p, s, POOL_SERVER_LINKED);
@@ -186,7 +192,7 @@ static void acquire_locked(struct pool *p, struct pool_waiter *w, uint64_t now_u
         return;
     }
     if (sh->n_waiting == 0 && sh->pause == POOL_PAUSE_NONE && sh->count[POOL_SERVER_IDLE] > 0) {
-        struct pool_server *mine = TAILQ_FIRST(&sh->of[w->worker].idle);
+        struct pool_server *mine = own_idle(sh, w->worker);
 
         if (mine != NULL)
             take_idle(p, mine, out);
@@ -380,7 +386,7 @@ bool pool_serve(struct pool *p, unsigned worker, uint64_t now_us, struct pool_se
                 struct pool_release *out)
 {
     struct pool_shared *sh = pool_lock(p);
-    struct pool_server *s = TAILQ_FIRST(&sh->of[worker].idle);
+    struct pool_server *s = own_idle(sh, worker);
     bool work = s != NULL && sh->n_waiting > 0 && sh->pause == POOL_PAUSE_NONE && !sh->draining;
 
     if (work) {

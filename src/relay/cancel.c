@@ -15,6 +15,7 @@
 #include "relay/relay_impl.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- the table of keys ----------------------------------------------------------------- */
 
@@ -22,7 +23,7 @@
  * not change while a session is in the table, and at nothing else. */
 struct cancel_keys {
     struct mutex m;
-    struct session *table;
+    struct id_table table;
 };
 
 struct cancel_keys *cancel_keys_new(void)
@@ -37,25 +38,31 @@ void cancel_keys_free(struct cancel_keys **kp)
     struct cancel_keys *k = *kp;
     if (!k)
         return;
-    HASH_CLEAR(keyed, k->table);
+    id_table_fini(&k->table);
     mutex_fini(&k->m);
     free(k);
     *kp = NULL;
+}
+
+static uint64_t key_number(const void *key)
+{
+    uint64_t number;
+    memcpy(&number, key, sizeof number);
+    return number;
 }
 
 void cancel_enter_key(struct session *ses)
 {
     struct cancel_keys *k = ses->relay->shared->cancel_keys;
     while (!ses->has_key) {
-        struct session *other;
         rand_bytes(ses->key, sizeof ses->key);
         ses->key[0] &= 0x7f; /* some clients print the pid as a signed number */
+        uint64_t number = key_number(ses->key);
         mutex_lock(&k->m);
-        HASH_FIND(keyed, k->table, ses->key, sizeof ses->key, other);
-        if (!other)
-            HASH_ADD(keyed, k->table, key, sizeof ses->key, ses);
+        ses->has_key = !id_table_find(&k->table, number);
+        if (ses->has_key)
+            id_table_add(&k->table, &ses->keyed, number);
         mutex_unlock(&k->m);
-        ses->has_key = !other;
     }
 }
 
@@ -66,23 +73,23 @@ void cancel_forget_key(struct session *ses)
         return;
     ses->has_key = false;
     mutex_lock(&k->m);
-    HASH_DELETE(keyed, k->table, ses);
+    id_table_remove(&k->table, &ses->keyed);
     mutex_unlock(&k->m);
 }
 
 static bool find_key(struct cancel_keys *k, struct span key, int *worker_out, uint64_t *id_out)
 {
-    struct session *ses = NULL;
     if (key.n != CANCEL_KEY)
         return false;
     mutex_lock(&k->m);
-    HASH_FIND(keyed, k->table, key.p, CANCEL_KEY, ses);
-    if (ses) {
+    struct id_link *link = id_table_find(&k->table, key_number(key.p));
+    if (link) {
+        const struct session *ses = container_of(link, struct session, keyed);
         *worker_out = ses->relay->worker;
         *id_out = ses->id;
     }
     mutex_unlock(&k->m);
-    return ses != NULL;
+    return link != NULL;
 }
 
 /* ---- a request finds its client -------------------------------------------------------- */

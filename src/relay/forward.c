@@ -175,9 +175,11 @@ static enum request_verdict take_query(struct session *ses, const struct request
     note_start(ses);
     ses->ending = traits.ending;
     if (traits.sets)
-        ses->lent->sets_unit = ses->lent->unit;
-    unit_ends(ses, r->type == FE_QUERY ? EXPECT_QUERY : EXPECT_FUNCTION_CALL, drop_unnamed(ses),
-              serial);
+        names_note_sets(ses->lent, forward_statement_text(ses, r), traits.ending == SQL_ENDS_MAYBE);
+    if (r->type == FE_QUERY)
+        unit_ends(ses, EXPECT_QUERY, drop_unnamed(ses), serial);
+    else
+        unit_ends(ses, EXPECT_FUNCTION_CALL, 0, 0);
     if (!rewritten)
         outgoing_ref(&ses->relay->to_server, r->bytes.p, r->bytes.n);
     return REQUEST_TAKEN;
@@ -306,7 +308,8 @@ void forward_input_done(struct client *c)
     struct session *ses = client_data(c);
     struct relay *r = ses->relay;
     if (ses->lent) {
-        inject_due(ses);
+        if (expect_inject_is_due(server_expects(ses->lent->server)))
+            inject_due(ses);
         size_t n = outgoing_bytes(&r->to_server);
         if (n) {
             counter_add(&ses->stats->received, n);

@@ -10,6 +10,7 @@
 #include "relay/names.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
+#include "relay/reset.h"
 
 /* ---- composing the difference ---------------------------------------------------------- */
 
@@ -158,12 +159,13 @@ enum link_result link_begin(struct session *ses, struct lent *l, const struct re
 {
     ses->lent = l;
     l->session = ses;
-    l->error_since_ready = l->group_open = l->was_reset = false;
+    l->error_since_ready = l->group_open = false;
+    reset_forget(l);
     l->gate_unit = 0;
     names_begin(ses, l);
     client_enter(ses->client, CLIENT_LINKED);
     server_enter(l->server, SERVER_LINKED);
-    atomic_store_explicit(&l->place->active_us, loop_now(ses->relay->loop), memory_order_relaxed);
+    place_note_active(l->place, loop_now(ses->relay->loop));
     counter_add(&ses->stats->server_assignment, 1);
     if (client_params(ses->client) == server_params(l->server))
         return LINK_GO;
@@ -229,47 +231,6 @@ void link_note_report(struct lent *l, struct span name, struct span value)
         overlay(&l->target, name, value);
 }
 
-/* RESET gives a setting the value it had when the session began. On the server that is the value
- * after its own login, for the client that of its startup packet: what only the client had asked
- * for is not there any more, and what fell back to the server's value is wanted as it began. */
-static void settle_reset(struct lent *l)
-{
-    struct param_set *base = server_base_params(l->server), *now = server_params(l->server);
-    struct param_builder *has = param_builder_new(base);
-    struct span name, value, at_login;
-    for (unsigned i = 0; i < param_set_count(base); i++) {
-        param_set_at(base, i, &name, &value);
-        if (params_get(now, name, &value) && !param_builder_put(has, name, value))
-            l->close_when_idle = true;
-    }
-    /* Which of the others are left depends on whether it was RESET ALL. */
-    for (unsigned i = 0; i < param_set_count(now); i++) {
-        param_set_at(now, i, &name, &value);
-        if (!params_get(base, name, &at_login))
-            l->close_when_idle = true;
-    }
-    struct param_set *left = param_builder_finish(&has);
-    server_set_params(l->server, left);
-    if (l->session) {
-        struct client *c = l->session->client;
-        struct param_set *defaults = client_default_params(c);
-        struct param_set *laid = params_lay_over(client_params(c), left);
-        struct param_builder *wants = param_builder_new(laid);
-        for (unsigned i = 0; i < param_set_count(defaults); i++) {
-            param_set_at(defaults, i, &name, &value);
-            struct span is;
-            if (params_get(base, name, &at_login) && params_get(left, name, &is) &&
-                span_equal(is, at_login) && !param_builder_put(wants, name, value))
-                l->close_when_idle = true;
-        }
-        struct param_set *wanted = param_builder_finish(&wants);
-        client_set_params(c, wanted);
-        param_set_unref(&wanted);
-        param_set_unref(&laid);
-    }
-    param_set_unref(&left);
-}
-
 static void close_gate(struct lent *l)
 {
     l->gate_open = l->gate_committed = false;
@@ -297,19 +258,8 @@ void link_settle(struct lent *l)
         rolled_back |= ambiguous;
         close_gate(l);
     }
-    if (l->discarded) {
-        /* DISCARD ALL: the server is as after its login, the client as after its own. */
-        l->discarded = false;
-        server_set_params(l->server, server_base_params(l->server));
-        if (l->session)
-            client_set_params(l->session->client, client_default_params(l->session->client));
+    if (reset_settle(l))
         return;
-    }
-    if (l->was_reset) {
-        l->was_reset = false;
-        settle_reset(l);
-        return;
-    }
     /* Outside a transaction, what the server reports is the client's session. */
     if (l->session && !rolled_back && !l->target &&
         client_params(l->session->client) != server_params(l->server))

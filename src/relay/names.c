@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "relay/relay_impl.h"
+#include "relay/reset.h"
 
 static struct client_statements *names_of(const struct lent *l)
 {
@@ -56,6 +57,12 @@ void names_at_rest(struct lent *l)
 bool names_is_uncertain(const struct lent *l, uint64_t unit)
 {
     return unit >= l->first_unit && unit < l->unit;
+}
+
+void names_note_sets(struct lent *l, struct span text, bool several)
+{
+    l->sets_unit = l->unit;
+    reset_note_sent(l, text, several);
 }
 
 bool names_state_is_uncertain(const struct lent *l)

@@ -27,7 +27,8 @@ struct place {
 
     _Atomic unsigned host_at; /* which host is tried next */
     /* When a client last had a server: connections beyond need are opened only within warm_window
-     * of that, so that a database that nobody uses may sleep. Relaxed; 0: never. */
+     * of that, so that a database that nobody uses may sleep. Relaxed; 0: never; up to
+     * PLACE_ACTIVE_STEP_US late. */
     _Atomic uint64_t active_us;
 
     struct {
@@ -35,6 +36,16 @@ struct place {
         struct terms *terms; /* counted; replaced by a reload */
     } shared;
 };
+
+/* Not for each transaction: workers would take the cache line from each other all the time. */
+#define PLACE_ACTIVE_STEP_US 100000
+
+static inline void place_note_active(struct place *p, uint64_t now_us)
+{
+    uint64_t before = atomic_load_explicit(&p->active_us, memory_order_relaxed);
+    if (!before || now_us > before + PLACE_ACTIVE_STEP_US)
+        atomic_store_explicit(&p->active_us, now_us, memory_order_relaxed);
+}
 
 struct places *places_new(struct registry *registry, unsigned n_workers,
                           const struct target_limits *limits, uint64_t now_us);

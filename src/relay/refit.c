@@ -45,8 +45,7 @@ void refit_worker(struct relay *r, struct setup *setup)
     struct session *ses;
     struct setup *old = r->setup;
     r->setup = setup_ref(setup);
-    r->client_context.setup = r->setup;
-    r->client_context.log_statements = setup_config(r->setup)->log_statements;
+    client_context_follow(&r->client_context, r->setup);
     /* Those that are still proving who they are go on by the setup they began with; session.c has
      * them look at the newest one when they are through. */
     TAILQ_FOREACH(ses, &r->sessions, link)

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "client/client_who.h"
 #include "relay/broker.h"
 #include "relay/cancel.h"
 #include "relay/leave.h"
@@ -21,9 +22,8 @@
 
 struct session *relay_find_session(struct relay *r, uint64_t id)
 {
-    struct session *ses;
-    HASH_FIND(hh, r->by_client_id, &id, sizeof id, ses);
-    return ses;
+    struct id_link *link = id_table_find(&r->by_client_id, id);
+    return link ? container_of(link, struct session, by_id) : NULL;
 }
 
 struct lent *relay_find_lent(struct relay *r, uint64_t id)
@@ -75,7 +75,7 @@ void relay_bury_session(struct session *ses)
         return;
     ses->gone = true;
     TAILQ_REMOVE(&r->sessions, ses, link);
-    HASH_DEL(r->by_client_id, ses);
+    id_table_remove(&r->by_client_id, &ses->by_id);
     TAILQ_INSERT_TAIL(&r->dead_sessions, ses, link);
     atomic_fetch_sub_explicit(&r->n_clients, 1, memory_order_relaxed);
     if (!ses->is_operator)
@@ -195,7 +195,7 @@ void relay_accept(struct relay *r, int fd, const struct addr *peer)
     ses->waiter.id = ses->id;
     ses->waiter.worker = (uint16_t)r->worker;
     TAILQ_INSERT_TAIL(&r->sessions, ses, link);
-    HASH_ADD(hh, r->by_client_id, id, sizeof ses->id, ses);
+    id_table_add(&r->by_client_id, &ses->by_id, ses->id);
     ses->client = client_new(&r->client_context, ses->id, fd, peer);
     client_set_data(ses->client, ses);
     if (!timer_is_set(&r->tick))
@@ -215,14 +215,14 @@ struct relay *relay_new(struct relay_shared *shared, int worker, struct loop *lo
     r->jitter = rand_u64();
     r->client_context = (struct client_context){
         .loop = loop,
-        .setup = r->setup,
-        .log_statements = setup_config(r->setup)->log_statements,
+        .known = client_known_new(),
         .relay_ops = &session_ops,
         .console_ops = console_ops,
         .owner = r,
         .may_login = may_login,
         .login_done = login_done,
     };
+    client_context_follow(&r->client_context, r->setup);
     TAILQ_INIT(&r->sessions);
     TAILQ_INIT(&r->servers);
     TAILQ_INIT(&r->dead_sessions);
@@ -257,6 +257,8 @@ void relay_free(struct relay **rp)
     mailbox_fini(&r->mailbox);
     reap(r);
     timer_fini(&r->tick);
+    id_table_fini(&r->by_client_id);
+    client_known_free(&r->client_context.known);
     outgoing_fini(&r->to_client);
     outgoing_fini(&r->to_server);
     setup_unref(&r->setup);

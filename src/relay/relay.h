@@ -10,7 +10,9 @@
  *   broker.c     acquire, release, dial, as the pool's ledger decides
  *   handover.c   a server moves from one worker to another
  *   link.c       pair a client and a server: the difference of their session states goes first
+ *   reset.c      RESET and DISCARD ALL go back to the session's own start
  *   forward.c    client -> server: what each message needs before it may go
+ *   provide.c    what the server must have before a message may use it
  *   respond.c    server -> client: what each answer means for the pair
  *   names.c      names of prepared statements while their messages are on their way
  *   dial.c       open connections; ends.c: servers become ready and are lost

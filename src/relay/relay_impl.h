@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "pool/pool.h"
+#include "relay/id_table.h"
 #include "relay/relay.h"
 #include "relay/tick.h"
 #include "setup/setup.h"
@@ -29,7 +30,7 @@ struct session {
     struct client *client; /* this session is its client_data */
     struct relay *relay;
     uint64_t id;
-    UT_hash_handle hh;         /* relay->by_client_id */
+    struct id_link by_id;      /* relay->by_client_id */
     TAILQ_ENTRY(session) link; /* relay->sessions, then relay->dead_sessions */
 
     /* Since the login was through. */
@@ -38,16 +39,17 @@ struct session {
     struct stats *stats; /* the place's row of this worker */
     /* As of the login: a reload changes them for new sessions only, because names of prepared
      * statements and what the session has set were treated accordingly. */
+    struct pool_waiter waiter;
     enum pool_mode mode;
     bool follows_statements;
-    struct pool_waiter waiter;
-    uint8_t key[8]; /* cancel key: process number and secret, as on the wire */
     bool has_key;
-    UT_hash_handle keyed; /* in the table of cancel keys, under its lock */
-    bool admitted;        /* counted in the client limits of database and user */
+    bool admitted; /* counted in the client limits of database and user */
     bool gone;
-    bool unproven;    /* counted among those that have not logged in */
-    bool is_operator; /* of the console: not counted for max_client_conn */
+    bool unproven;        /* counted among those that have not logged in */
+    bool is_operator;     /* of the console: not counted for max_client_conn */
+    uint8_t pins;         /* enum pin */
+    uint8_t key[8];       /* cancel key: process number and secret, as on the wire */
+    struct id_link keyed; /* in the table of cancel keys, under its lock */
 
     struct lent *lent;  /* the server it is linked to */
     struct lent *given; /* the server it got and is about to be linked to */
@@ -55,7 +57,6 @@ struct session {
     /* The values of reported parameters that the client has been told of. */
     struct param_set *told;
 
-    uint8_t pins; /* enum pin */
     /* A statement was refused: its messages are dropped up to the next Sync. */
     bool skip_to_sync;
     bool drop_body;     /* the rest of the message being streamed goes nowhere */
@@ -123,6 +124,8 @@ struct lent {
     bool error_since_ready;
     bool discarded;        /* DISCARD ALL was run since the last ReadyForQuery */
     bool was_reset;        /* RESET was run since the gate of the transaction, or its start */
+    uint8_t reset;         /* enum sql_reset, of all that was sent since then */
+    char reset_name[64];   /* SQL_RESETS_ONE: of what */
     struct buf gate_error; /* the ErrorResponse of a refused gate */
 
     enum lent_cancel cancel;
@@ -151,7 +154,7 @@ struct relay {
     struct setup *setup;
 
     struct session_list sessions;
-    struct session *by_client_id;
+    struct id_table by_client_id;
     struct lent_list servers;
     struct lent *by_server_id;
     _Atomic unsigned n_clients; /* also those that are on their way here */

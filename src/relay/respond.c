@@ -21,6 +21,7 @@
 #include "relay/names.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
+#include "relay/reset.h"
 
 static struct lent *lent_of(struct server *s)
 {
@@ -185,6 +186,9 @@ static void tell_parameters(struct lent *l)
     struct session *ses = l->session;
     char status = server_status(l->server);
     struct param_set *view;
+    /* Nearly always. References are counted where all workers write, so none is taken for this. */
+    if (status == 'I' && client_params(ses->client) == ses->told)
+        return;
     if (status == 'I')
         view = param_set_ref(client_params(ses->client));
     else if (status == 'E' && l->gate_open)
@@ -207,10 +211,7 @@ static void on_complete(struct server *s, const struct expect *e, struct span ta
     /* RELEASE ends one of them, and all behind it: which are left is not known. */
     if (span_is(tag, "SAVEPOINT") || span_is(tag, "RELEASE"))
         l->in_savepoint = tag.p[0] == 'S';
-    if (span_is(tag, "DISCARD ALL"))
-        l->discarded = true;
-    if (span_is(tag, "RESET"))
-        l->was_reset = true;
+    reset_note_run(l, tag);
     /* Among other statements; alone, it has a serial and was seen when it was sent. */
     if (!e->serial && (span_is(tag, "DISCARD ALL") || span_is(tag, "DEALLOCATE ALL"))) {
         server_statements_clear(server_statements_of(s), l->first_unit);

@@ -141,11 +141,11 @@ static bool take_error(struct walk *w, const struct frame *f, size_t present)
     return true;
 }
 
-static bool take_ready(struct walk *w, const struct frame *f)
+static bool take_ready(struct walk *w, struct span body)
 {
     struct server *s = w->s;
     char status;
-    if (!backend_parse_ready_for_query(f->body, &status))
+    if (!backend_parse_ready_for_query(body, &status))
         return false;
     struct expect_result r = expect_answer(&s->expects, BE_READY_FOR_QUERY);
     if (r.verdict == EXPECT_VIOLATION)
@@ -153,7 +153,7 @@ static bool take_ready(struct walk *w, const struct frame *f)
     s->status = status;
     /* What is said on its account comes behind the answers that are in the run. */
     run_flush(w);
-    step(w, f->total, s->ops->on_ready_for_query(s, &r.entry));
+    step(w, FRAME_HEADER + body.n, s->ops->on_ready_for_query(s, &r.entry));
     return true;
 }
 
@@ -200,7 +200,7 @@ static bool take_message(struct walk *w, const struct frame *f, size_t present)
     case BE_ERROR:
         return take_error(w, f, present);
     case BE_READY_FOR_QUERY:
-        return take_ready(w, f);
+        return take_ready(w, f->body);
     case BE_NOTICE:
     case BE_NOTIFICATION:
         take_async(w, f, present);
@@ -253,45 +253,67 @@ static void skip_passing(struct walk *w)
     w->at = at;
 }
 
+/* As common: a whole ReadyForQuery that is owed. */
+static bool skip_ready(struct walk *w)
+{
+    const size_t body = 1; /* the status */
+    return (size_t)(w->end - w->at) >= FRAME_HEADER + body && w->at[0] == BE_READY_FOR_QUERY &&
+           frame_u32(w->at + 1) == 4 + body && take_ready(w, span_of(w->at + FRAME_HEADER, body));
+}
+
+/* Any message. False: it is not all there, or the server has failed over it. */
+static bool walk_message(struct walk *w)
+{
+    struct server *s = w->s;
+    struct span rest = span_of(w->at, (size_t)(w->end - w->at));
+    if (is_row(rest.p[0])) {
+        size_t rows = skip_rows(s, rest);
+        step(w, rows, true);
+        if (rows)
+            return true;
+    }
+    struct frame f;
+    enum frame_result got = frame_next(rest, &f);
+    if (got == FRAME_MORE)
+        return false;
+    const struct message_row *row = got == FRAME_OK ? message_backend(f.type) : NULL;
+    if (!row) {
+        violation(w, w->at[0]);
+        return false;
+    }
+    bool must_be_whole = row->take == MESSAGE_WHOLE && f.total <= SERVER_WHOLE_MAX;
+    if (must_be_whole && !f.whole)
+        return false;
+    if (!take_message(w, &f, f.total < rest.n ? f.total : rest.n)) {
+        violation(w, f.type);
+        return false;
+    }
+    return true;
+}
+
+static void walk_body(struct walk *w)
+{
+    struct server *s = w->s;
+    size_t n = (size_t)(w->end - w->at);
+    if (n > s->body_left)
+        n = s->body_left;
+    s->body_left -= (uint32_t)n;
+    step(w, n, s->body_forward);
+}
+
 /* Walks the input; returns how many bytes were dealt with (less than all only if a message that
  * must be whole is cut short). */
 static size_t walk_messages(struct server *s, struct span in)
 {
     struct walk w = {.s = s, .from = in.p, .at = in.p, .end = in.p + in.n};
     while (w.at < w.end && s->state != SERVER_CLOSING) {
-        struct span rest = span_of(w.at, (size_t)(w.end - w.at));
         if (s->body_left) {
-            size_t n = rest.n < s->body_left ? rest.n : s->body_left;
-            s->body_left -= (uint32_t)n;
-            step(&w, n, s->body_forward);
+            walk_body(&w);
             continue;
         }
         skip_passing(&w);
-        if (w.at == w.end)
+        if (w.at == w.end || (!skip_ready(&w) && !walk_message(&w)))
             break;
-        rest = span_of(w.at, (size_t)(w.end - w.at));
-        if (is_row(rest.p[0])) {
-            size_t rows = skip_rows(s, rest);
-            step(&w, rows, true);
-            if (rows)
-                continue;
-        }
-        struct frame f;
-        enum frame_result got = frame_next(rest, &f);
-        if (got == FRAME_MORE)
-            break;
-        const struct message_row *row = got == FRAME_OK ? message_backend(f.type) : NULL;
-        if (!row) {
-            violation(&w, w.at[0]);
-            break;
-        }
-        bool must_be_whole = row->take == MESSAGE_WHOLE && f.total <= SERVER_WHOLE_MAX;
-        if (must_be_whole && !f.whole)
-            break;
-        if (!take_message(&w, &f, f.total < rest.n ? f.total : rest.n)) {
-            violation(&w, f.type);
-            break;
-        }
         if (expect_inject_is_due(&s->expects))
             inject_due(&w);
     }

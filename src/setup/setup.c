@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -147,21 +148,30 @@ static void load_database_secrets(struct setup *s, struct config_sink *sink)
 
 static const char *given(const char *text)
 {
-    return text && text[0] && strcmp(text, "default") != 0 && strcmp(text, "auto") != 0 ? text
-                                                                                        : NULL;
+    static const char *const words[] = {"", "default", "auto", "none"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(text, words[i]) == 0)
+            return NULL;
+    return text;
 }
 
-/* PgBouncer's words: "secure" and "all", or a list whose lowest member counts. */
-static enum tls_version min_version(const char *protocols)
+/* PgBouncer's words for "as OpenSSL and the system think". */
+static const char *given_ciphers(const char *text)
 {
-    if (strcmp(protocols, "all") == 0 || strcmp(protocols, "legacy") == 0 ||
-        strstr(protocols, "tlsv1.0"))
-        return TLS_VERSION_1_0;
-    if (strstr(protocols, "tlsv1.1"))
-        return TLS_VERSION_1_1;
-    if (strstr(protocols, "tlsv1.2") || !strstr(protocols, "tlsv1.3"))
-        return TLS_VERSION_1_2;
-    return TLS_VERSION_1_3;
+    static const char *const words[] = {"default", "secure", "normal", "fast"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcasecmp(text, words[i]) == 0)
+            return NULL;
+    return given(text);
+}
+
+/* The configuration has been validated: the words are known. */
+static void take_versions(struct tls_terms *t, const char *protocols)
+{
+    unsigned lowest = 2, highest = 3;
+    (void)value_tls_versions(protocols, &lowest, &highest, NULL);
+    t->min_version = (enum tls_version)(TLS_VERSION_1_0 + lowest);
+    t->max_version = (enum tls_version)(TLS_VERSION_1_0 + highest);
 }
 
 static struct tls_trust *client_trust(struct setup *s, struct config_sink *sink)
@@ -205,13 +215,13 @@ static void load_client_tls(struct setup *s, const struct setup *before, struct 
     if (cfg->client_tls_sslmode == SSLMODE_DISABLE)
         return;
     struct tls_server_options o = {
-        .terms = {.min_version = min_version(cfg->client_tls_protocols),
-                  .ciphers = given(cfg->client_tls_ciphers),
+        .terms = {.ciphers = given_ciphers(cfg->client_tls_ciphers),
                   .ciphersuites = given(cfg->client_tls13_ciphers),
                   .groups = given(cfg->client_tls_ecdhcurve),
                   .cert_file = given(cfg->client_tls_cert_file),
                   .key_file = given(cfg->client_tls_key_file)},
     };
+    take_versions(&o.terms, cfg->client_tls_protocols);
     if (!o.terms.cert_file && cfg->client_tls_auto) {
         if (!make_certificate(s, before, sink))
             return;
@@ -283,14 +293,14 @@ static void add_server_tls(struct setup *s, const struct config_database *db,
         }
     }
     struct tls_client_options o = {
-        .terms = {.min_version = min_version(cfg->server_tls_protocols),
-                  .ciphers = given(cfg->server_tls_ciphers),
+        .terms = {.ciphers = given_ciphers(cfg->server_tls_ciphers),
                   .ciphersuites = given(cfg->server_tls13_ciphers),
                   .cert_file = given(cfg->server_tls_cert_file),
                   .key_file = given(cfg->server_tls_key_file)},
         .verify = verify,
         .trust = trust,
     };
+    take_versions(&o.terms, cfg->server_tls_protocols);
     struct tls_context *context = tls_context_new_client(&o, &err);
     tls_trust_unref(&trust);
     if (!context) {

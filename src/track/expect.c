@@ -71,7 +71,7 @@ bool expect_push_serial(struct expect_queue *q, enum expect_kind kind, enum expe
     return true;
 }
 
-static void drop_marks(struct expect_queue *q)
+static inline void drop_marks(struct expect_queue *q)
 {
     while (q->count && expect_at(q, 0)->kind == EXPECT_COPY_END)
         pop(q);

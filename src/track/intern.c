@@ -4,6 +4,8 @@
 
 #include "base/rand.h"
 
+#include <pthread.h>
+
 static pthread_once_t seed_once = PTHREAD_ONCE_INIT;
 static uint64_t seed;
 

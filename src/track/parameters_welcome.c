@@ -19,7 +19,7 @@ struct kept {
 static struct {
     struct mutex m;
     struct kept each[KEPT];
-} kept = {.m = {PTHREAD_MUTEX_INITIALIZER}};
+} kept = {.m = MUTEX_INITIALIZER};
 
 static struct kept *entry_of(const struct param_set *base, const struct param_set *over)
 {

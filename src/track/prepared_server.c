@@ -177,9 +177,22 @@ void server_statements_again(struct server_statements *ss, uint64_t id, uint64_t
         e->unit = unit;
 }
 
+static struct server_statement *find_gone(struct server_statements *ss, uint64_t id)
+{
+    struct server_statement *e;
+    TAILQ_FOREACH(e, &ss->gone, link)
+    {
+        if (e->id == id)
+            return e;
+    }
+    return NULL;
+}
+
 void server_statements_parsed(struct server_statements *ss, uint64_t id)
 {
     struct server_statement *e = find(ss, id);
+    if (!e)
+        e = find_gone(ss, id);
     if (e)
         e->sure = true;
 }
@@ -187,6 +200,11 @@ void server_statements_parsed(struct server_statements *ss, uint64_t id)
 void server_statements_skipped(struct server_statements *ss, uint64_t id, uint64_t unit)
 {
     struct server_statement *e = find(ss, id);
+    struct server_statement *gone = e ? NULL : find_gone(ss, id);
+    if (gone && !gone->sure) {
+        TAILQ_REMOVE(&ss->gone, gone, link);
+        free(gone);
+    }
     /* If it is parsed again in a later unit, that one decides. */
     if (!e || e->sure || e->unit > unit)
         return;
@@ -197,6 +215,8 @@ void server_statements_skipped(struct server_statements *ss, uint64_t id, uint64
 void server_statements_failed(struct server_statements *ss, uint64_t id, uint64_t unit)
 {
     struct server_statement *e = find(ss, id);
+    if (!e)
+        e = find_gone(ss, id);
     if (e)
         e->sure = false;
     server_statements_skipped(ss, id, unit);

@@ -341,3 +341,72 @@ enum sql_command sql_head_command(struct span text, struct span *name_out, bool 
         return SQL_SET;
     return is_word(&t, "CALL") || is_word(&t, "DO") ? SQL_CALL : SQL_OTHER;
 }
+
+/* ---- RESET ----------------------------------------------------------------------------- */
+
+static bool is_name(const struct token *t)
+{
+    return t->kind == TOKEN_WORD || t->kind == TOKEN_QUOTED;
+}
+
+/* A setting's name, of which the first token is read: name, prefix.name, or words of the grammar.
+ * Returns what follows it. */
+static struct token setting_name(struct lexer *l, struct token first, struct span *name_out)
+{
+    struct token t = next_token(l);
+    *name_out = first.text;
+    if (is_word(&first, "TIME") && is_word(&t, "ZONE")) {
+        *name_out = span_str("TimeZone");
+        return next_token(l);
+    }
+    if (is_word(&first, "SESSION") && is_word(&t, "AUTHORIZATION")) {
+        *name_out = span_str("session_authorization");
+        return next_token(l);
+    }
+    while (first.kind == TOKEN_WORD && is_sign(&t, '.')) {
+        struct token part = next_token(l);
+        if (part.kind != TOKEN_WORD)
+            return (struct token){.kind = TOKEN_BROKEN};
+        *name_out = span_of(first.text.p, (size_t)(part.text.p + part.text.n - first.text.p));
+        t = next_token(l);
+    }
+    return t;
+}
+
+/* SET [SESSION] name { TO | = } DEFAULT */
+static enum sql_reset set_default(struct lexer *l, struct span *name_out)
+{
+    struct token name = next_token(l);
+    if (is_word(&name, "LOCAL"))
+        return SQL_RESETS_NOTHING;
+    if (is_word(&name, "SESSION")) {
+        struct lexer ahead = *l;
+        struct token next = next_token(&ahead);
+        if (is_name(&next) && !is_word(&next, "AUTHORIZATION"))
+            name = next_token(l);
+    }
+    if (!is_name(&name))
+        return SQL_RESETS_NOTHING;
+    struct token t = setting_name(l, name, name_out);
+    if (is_word(&t, "TO") || is_sign(&t, '='))
+        t = next_token(l);
+    return is_word(&t, "DEFAULT") && is_rest_empty(l, next_token(l)) ? SQL_RESETS_ONE
+                                                                     : SQL_RESETS_NOTHING;
+}
+
+enum sql_reset sql_head_reset(struct span text, struct span *name_out)
+{
+    struct lexer l = lexer_of(text);
+    struct token t = first_token(&l);
+    if (is_word(&t, "SET"))
+        return set_default(&l, name_out);
+    if (!is_word(&t, "RESET"))
+        return SQL_RESETS_NOTHING;
+    t = next_token(&l);
+    if (!is_name(&t))
+        return SQL_RESETS_UNKNOWN;
+    bool all = is_word(&t, "ALL");
+    if (!is_rest_empty(&l, setting_name(&l, t, name_out)))
+        return SQL_RESETS_UNKNOWN;
+    return all ? SQL_RESETS_ALL : SQL_RESETS_ONE;
+}

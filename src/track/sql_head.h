@@ -46,4 +46,15 @@ enum sql_command {
  * NULL) says which. A quoted name with a doubled quote in it is SQL_OTHER. */
 enum sql_command sql_head_command(struct span text, struct span *name_out, bool *quoted_out);
 
+/* Which settings go back to what they were at the session's start. */
+enum sql_reset {
+    SQL_RESETS_NOTHING,
+    SQL_RESETS_ONE,     /* RESET name, RESET TIME ZONE ..., SET name TO DEFAULT, and nothing else */
+    SQL_RESETS_ALL,     /* exactly RESET ALL */
+    SQL_RESETS_UNKNOWN, /* it begins with RESET and is none of these */
+};
+
+/* `text` is whole. *name_out is the setting's name in any case, in the text or static. */
+enum sql_reset sql_head_reset(struct span text, struct span *name_out);
+
 #endif

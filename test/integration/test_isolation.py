@@ -5,6 +5,8 @@ Every client here has a pool of one server, so whatever one of them leaves there
 What is expected is what PostgreSQL answers on connections of their own.
 """
 
+import struct
+
 import pytest
 
 from support import wire
@@ -70,6 +72,15 @@ def test_the_unnamed_statement_of_another_client_cannot_be_bound(single):
         assert caught.value.sqlstate == "26000"
 
 
+def test_a_function_call_leaves_the_unnamed_statement(single):
+    call = wire.message(b"F", struct.pack("!ihhhi1si1sh", 177, 0, 0, 2, 1, b"2", 1, b"3", 0))
+    with single.login() as client:
+        run(client, wire.parse("SELECT 1"))
+        client.send(call)
+        client.read_until(b"Z")
+        assert run(client, wire.bind(), wire.execute()) == [["1"]]
+
+
 # Settings that went ahead and did not stay
 
 
@@ -131,6 +142,29 @@ def test_reset_goes_back_to_the_client_s_own_start(single, text):
         assert first.parameters["DateStyle"] == "SQL, DMY"
 
 
+@pytest.mark.parametrize("text", ["RESET datestyle", "SET datestyle TO DEFAULT"])
+def test_reset_of_one_setting_leaves_the_others(single, text):
+    mine = {"datestyle": "SQL, DMY", "client_encoding": "LATIN1"}
+    with single.login(options="-c search_path=pg_catalog", **mine) as first, single.login() as second:
+        told(first, "SET client_encoding = 'UTF8'")
+        told(first, "SET datestyle = 'German'")
+        assert told(first, text) == ("SQL, DMY", "UTF8")
+        second.query(SESSION)
+        assert first.query(SESSION) == [["SQL, DMY", "GMT", "UTF8", "pg_catalog", ""]]
+
+
+def test_a_setting_of_the_next_transaction_is_there_when_it_begins(single, table):
+    with single.login() as first, single.login() as second:
+        first.query("SET default_transaction_read_only = on")
+        second.query("BEGIN")
+        second.query("INSERT INTO shared VALUES (1)")
+        second.query("COMMIT")
+        with pytest.raises(ServerError) as caught:
+            first.query("INSERT INTO shared VALUES (2)")
+        assert caught.value.sqlstate == "25006"
+    assert table() == 1
+
+
 # What the client is told of its parameters
 
 
@@ -151,6 +185,22 @@ def test_a_rollback_does_not_tell_of_the_values_of_others(single):
         second.query("SELECT 1")
         assert told(first, "BEGIN") == ("ISO, MDY", "UTF8")
         assert told(first, "ROLLBACK") == ("ISO, MDY", "UTF8")
+
+
+def test_a_value_set_and_committed_in_one_query_is_told(single):
+    with single.login(client_encoding="LATIN1") as first, single.login() as second:
+        second.query("SELECT 1")
+        assert told(first, "BEGIN; SET client_encoding = 'UTF8'; COMMIT") == ("ISO, MDY", "UTF8")
+
+
+def test_an_error_behind_a_savepoint_leaves_what_was_set_in_front_of_it(single):
+    with single.login(datestyle="SQL, DMY") as first, single.login() as second:
+        second.query("SELECT 1")
+        told(first, "BEGIN")
+        told(first, "SET datestyle = 'ISO, MDY'")
+        told(first, "SAVEPOINT s")
+        assert told(first, "SELECT 1/0") == ("ISO, MDY", "UTF8")
+        told(first, "ROLLBACK")
 
 
 @pytest.mark.parametrize(

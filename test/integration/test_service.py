@@ -160,11 +160,11 @@ def start_and_quit(pooler):
 
 
 def test_the_journal_gets_levels_instead_of_time_and_process(postgres, workspace):
-    pooler = Pooler(workspace, postgres, server_round_robin=1)
+    pooler = Pooler(workspace, postgres, server_fast_close=1)
     with journal(pooler) as stream:
         start_and_quit(pooler)
         lines = stream.recv(1 << 20).decode().splitlines()
-    assert any(line.startswith("<4>WARNING ") and "server_round_robin" in line for line in lines)
+    assert any(line.startswith("<4>WARNING ") and "server_fast_close" in line for line in lines)
     assert "<6>LOG got SIGQUIT, fast exit" in lines
     assert all(line[0] == "<" and line[2] == ">" for line in lines)
 

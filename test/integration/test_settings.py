@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: PostgreSQL
 """Settings that change one thing each: the thing is there, and --check tells of those without effect."""
 
+import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -93,7 +95,7 @@ def test_two_processes_share_a_port(postgres, workspace, start_pooler):
 
 def test_check_tells_what_has_no_effect_and_where_it_stands(postgres, start_pooler):
     pooler = start_pooler(
-        postgres, server_round_robin=1, pkt_buf=8192, server_check_query="<empty>",
+        postgres, server_fast_close=1, pkt_buf=8192, server_check_query="<empty>",
         databases={"app": f"host={postgres.host} connect_query='select 1'"},
     )
     output, status = check(pooler)
@@ -101,7 +103,69 @@ def test_check_tells_what_has_no_effect_and_where_it_stands(postgres, start_pool
     at = {line.split(" = ")[0]: number for number, line in enumerate(lines, 1)}
     ini = pooler.command[1]
     assert status == 0
-    assert f"WARNING {ini}:{at['server_round_robin']}: server_round_robin has no effect" in output
+    assert f"WARNING {ini}:{at['server_fast_close']}: server_fast_close has no effect" in output
     assert f"LOG {ini}:{at['pkt_buf']}: pkt_buf is accepted for PgBouncer's sake" in output
     assert f'WARNING {ini}:{at["app"]}: database "app": connect_query has no effect' in output
     assert "server_check_query" not in output
+
+
+def test_idle_servers_take_turns_if_asked_to(postgres, start_pooler):
+    pooler = start_pooler(postgres, server_round_robin=1, workers=1, default_pool_size=3)
+    clients = [pooler.login() for _ in range(3)]
+    for client in clients:
+        client.query("BEGIN")
+    for client in clients:
+        client.query("COMMIT")
+    seen = [clients[0].query("SELECT pg_backend_pid()")[0][0] for _ in range(9)]
+    assert len(set(seen)) == 3
+    assert seen[:3] == seen[3:6] == seen[6:]
+    for client in clients:
+        client.close()
+
+
+def test_simple_queries_can_be_refused_but_not_those_of_the_console(postgres, start_pooler):
+    pooler = start_pooler(postgres, disable_pqexec=1)
+    with pooler.login() as client:
+        client.send(wire.parse("SELECT 1"), wire.bind(), wire.execute(), wire.SYNC)
+        assert client.rows() == [["1"]]
+        client.send(wire.query("SELECT 1"))
+        assert client.read_error().text == "PQexec disallowed"
+    assert pooler.console("SHOW VERSION")
+
+
+def test_messages_of_clients_can_be_bounded(postgres, start_pooler):
+    pooler = start_pooler(postgres, max_packet_size=1000)
+    with pooler.login() as client:
+        text = "SELECT 1 -- ".ljust(1000 - 6)
+        assert client.query(text) == [["1"]]
+        client.send(wire.query(text + " "))
+        assert "message of 1001 bytes is longer than max_packet_size" in client.read_error().text
+
+
+def test_tls_versions_are_those_of_the_list(postgres, start_pooler):
+    pooler = start_pooler(
+        postgres, client_tls_sslmode="require", client_tls_auto=1,
+        client_tls_protocols="all, !tlsv1.3", server_tls_protocols="tlsv1.2",
+    )
+    with pooler.wire() as client:
+        client.start_tls()
+        assert client.socket.version() == "TLSv1.2"
+    with pooler.connect(sslmode="require") as connection:
+        connection.cursor().execute("SELECT 1")
+    assert f":{postgres.port} TLSv1.2/" in pooler.log()
+
+
+DEBIANS = Path("/etc/pgbouncer/pgbouncer.ini")
+
+
+@pytest.mark.skipif(not DEBIANS.exists(), reason="Debian's pgbouncer is not installed")
+def test_every_setting_of_debians_pgbouncer_is_understood(postgres, workspace):
+    pooler = Pooler(workspace, postgres)
+    text = re.sub(r"^;(?=[a-z_0-9]+ = )", "", DEBIANS.read_text(), flags=re.MULTILINE)
+    # Exists on Windows only, as in PgBouncer itself.
+    text = re.sub(r"^service_name.*", "", text, flags=re.MULTILINE)
+    # The examples of files to read, and databases that are no settings.
+    text = re.sub(r"^(.*_file|auth_hba_file|forcedb|.*_sslmode) = .*", "", text, flags=re.MULTILINE)
+    pooler.command[1].write_text(text)
+    output, status = check(pooler)
+    assert (status, output.count("ERROR")) == (0, 0), output

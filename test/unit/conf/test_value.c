@@ -173,6 +173,43 @@ static void test_value_list_is_cut_at_commas_and_blanks(void **state)
     assert_false(value_list_has("", span_str("")));
 }
 
+static void test_value_reads_lists_of_tls_versions(void **state)
+{
+    static const struct {
+        const char *text;
+        int lowest, highest; /* -1: refused */
+    } cases[] = {
+        {"secure", 2, 3},
+        {"default", 2, 3},
+        {"all", 0, 3},
+        {"TLSv1", 0, 3},
+        {"tlsv1.2", 2, 2},
+        {"tlsv1.1,tlsv1.2", 1, 2},
+        {" tlsv1.3 : tlsv1.2 ", 2, 3},
+        {"all,!tlsv1.0", 1, 3},
+        {"all:!tlsv1.0:!tlsv1.1:!tlsv1.3", 2, 2},
+        {"", -1, -1},
+        {"secure,!all", -1, -1},
+        {"tlsv1.0,tlsv1.2", -1, -1},
+        {"tlsv1.4", -1, -1},
+        {"ssl3", -1, -1},
+        {"!", -1, -1},
+        {"tlsv1.2tlsv1.3tlsv1.2", -1, -1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        unsigned lowest = 9, highest = 9;
+        struct error err;
+        bool ok = value_tls_versions(cases[i].text, &lowest, &highest, &err);
+        if (ok != (cases[i].lowest >= 0))
+            fail_msg("\"%s\": %s", cases[i].text, ok ? "accepted" : err.text);
+        if (ok) {
+            assert_int_equal(lowest, cases[i].lowest);
+            assert_int_equal(highest, cases[i].highest);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +220,7 @@ int main(void)
         cmocka_unit_test(test_value_size_reads_units),
         cmocka_unit_test(test_value_enum_ignores_case_and_lists_the_words),
         cmocka_unit_test(test_value_list_is_cut_at_commas_and_blanks),
+        cmocka_unit_test(test_value_reads_lists_of_tls_versions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

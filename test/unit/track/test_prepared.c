@@ -758,6 +758,27 @@ static void test_of_a_very_long_pipeline_only_the_server_knows_the_text(void **s
     end_names(&c);
 }
 
+static void test_a_parse_that_may_have_been_skipped_is_sent_again(void **state)
+{
+    (void)state;
+    struct server_statements ss;
+    server_statements_init(&ss, 9);
+    /* The first is skipped, the second is answered. */
+    server_statements_add(&ss, 1, 1);
+    server_statements_again(&ss, 1, 2);
+    assert_int_equal(server_statements_unit(&ss, 1), 2);
+    server_statements_skipped(&ss, 1, 1);
+    assert_true(server_statements_has(&ss, 1));
+    server_statements_parsed(&ss, 1);
+    /* Skipped, what was there is there still; failed, it was closed in front of that. */
+    server_statements_again(&ss, 1, 3);
+    server_statements_skipped(&ss, 1, 3);
+    assert_true(server_statements_has(&ss, 1));
+    server_statements_failed(&ss, 1, 3);
+    assert_false(server_statements_has(&ss, 1));
+    server_statements_fini(&ss);
+}
+
 static void test_what_a_server_was_to_forget_is_recalled(void **state)
 {
     (void)state;
@@ -776,6 +797,12 @@ static void test_what_a_server_was_to_forget_is_recalled(void **state)
     assert_false(server_statements_touch(&ss, 1));
     server_statements_recall(&ss, 10);
     assert_true(server_statements_touch(&ss, 1));
+    /* What was set aside with its own Parse on the way, and that fails, has never been there. */
+    server_statements_add(&ss, 7, 6);
+    server_statements_set_aside(&ss, 7, 13, 6);
+    server_statements_failed(&ss, 7, 6);
+    server_statements_recall(&ss, 13);
+    assert_false(server_statements_has(&ss, 7));
     server_statements_set_all_aside(&ss, 12, 7);
     server_statements_forget(&ss);
     server_statements_recall(&ss, 12);
@@ -798,6 +825,7 @@ int main(void)
         cmocka_unit_test(test_a_provoked_error_gets_the_words_for_the_clients_name),
         cmocka_unit_test(test_other_errors_are_left_alone),
         cmocka_unit_test(test_of_a_very_long_pipeline_only_the_server_knows_the_text),
+        cmocka_unit_test(test_a_parse_that_may_have_been_skipped_is_sent_again),
         cmocka_unit_test(test_what_a_server_was_to_forget_is_recalled),
         cmocka_unit_test(test_a_skipped_parse_leaves_the_unnamed_statement),
         cmocka_unit_test(test_a_private_statement_is_shared_with_nobody),

@@ -255,6 +255,41 @@ static void test_long_comments_are_skipped(void **state)
     free(text);
 }
 
+static void test_what_is_reset_is_recognised(void **state)
+{
+    (void)state;
+    static const struct {
+        enum sql_reset reset;
+        const char *text, *name;
+    } cases[] = {
+        {SQL_RESETS_ONE, "RESET datestyle", "datestyle"},
+        {SQL_RESETS_ONE, "/**/ reset \"DateStyle\" ;", "DateStyle"},
+        {SQL_RESETS_ONE, "RESET app.user.id", "app.user.id"},
+        {SQL_RESETS_ONE, "RESET TIME ZONE", "TimeZone"},
+        {SQL_RESETS_ONE, "RESET SESSION AUTHORIZATION", "session_authorization"},
+        {SQL_RESETS_ONE, "SET datestyle TO DEFAULT", "datestyle"},
+        {SQL_RESETS_ONE, "set session datestyle = default", "datestyle"},
+        {SQL_RESETS_ONE, "SET TIME ZONE DEFAULT", "TimeZone"},
+        {SQL_RESETS_ONE, "SET SESSION AUTHORIZATION DEFAULT", "session_authorization"},
+        {SQL_RESETS_ALL, "RESET ALL", NULL},
+        {SQL_RESETS_UNKNOWN, "RESET ALL; SELECT 1", NULL},
+        {SQL_RESETS_UNKNOWN, "RESET a; RESET b", NULL},
+        {SQL_RESETS_UNKNOWN, "RESET", NULL},
+        {SQL_RESETS_UNKNOWN, "RESET TRANSACTION ISOLATION LEVEL", NULL},
+        {SQL_RESETS_NOTHING, "SET LOCAL datestyle TO DEFAULT", NULL},
+        {SQL_RESETS_NOTHING, "SET datestyle TO 'ISO'", NULL},
+        {SQL_RESETS_NOTHING, "SET datestyle TO DEFAULT; SELECT 1", NULL},
+        {SQL_RESETS_NOTHING, "SELECT 1", NULL},
+        {SQL_RESETS_NOTHING, "", NULL},
+    };
+    for (size_t i = 0; i < ROWS(cases); i++) {
+        struct span name = {0};
+        enum sql_reset got = sql_head_reset(span_str(cases[i].text), &name);
+        if (got != cases[i].reset || (cases[i].name && !span_is(name, cases[i].name)))
+            fail_msg("'%s': %d '%.*s'", cases[i].text, got, (int)name.n, (const char *)name.p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +297,7 @@ int main(void)
         cmocka_unit_test(test_no_cut_makes_a_dangerous_statement_safe),
         cmocka_unit_test(test_a_nul_ends_the_text),
         cmocka_unit_test(test_exact_commands_are_recognised),
+        cmocka_unit_test(test_what_is_reset_is_recognised),
         cmocka_unit_test(test_long_comments_are_skipped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

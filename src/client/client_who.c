@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* client_who.c - clients that are the same user at the same database share what that means. */
+#include "client/client_who.h"
+
+#include "base/mem.h"
+#include "base/rand.h"
+#include "base/str.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Where two of them meet, the older is not found any more: its clients keep it, others make anew.
+ */
+#define SLOTS 256
+
+struct client_known {
+    uint64_t seed;
+    struct client_who *slots[SLOTS]; /* not counted: who dies leaves */
+};
+
+struct client_known *client_known_new(void)
+{
+    struct client_known *k = xcalloc(1, sizeof *k);
+    k->seed = rand_u64();
+    return k;
+}
+
+void client_known_free(struct client_known **kp)
+{
+    free(*kp);
+    *kp = NULL;
+}
+
+static struct client_who **slot_of(struct client_known *k, struct span user, struct span database)
+{
+    uint64_t hash = hash_bytes(user.p, user.n, k->seed);
+    return &k->slots[hash_bytes(database.p, database.n, hash) % SLOTS];
+}
+
+static struct client_who *make(struct setup *setup, struct span user, struct span database)
+{
+    struct client_who *w = xcalloc(1, sizeof *w + user.n + database.n + 2);
+    char *at = w->user + user.n + 1;
+    memcpy(w->user, user.p, user.n);
+    memcpy(at, database.p, database.n);
+    w->refs = 1;
+    w->database = at;
+    w->setup = setup_ref(setup);
+    setup_find_login(setup, w->database, w->user, &w->login);
+    return w;
+}
+
+struct client_who *client_who_get(struct client_known *known, struct setup *setup, struct span user,
+                                  struct span database)
+{
+    struct client_who **slot = known ? slot_of(known, user, database) : NULL;
+    struct client_who *w = slot ? *slot : NULL;
+    if (w && w->setup == setup && span_is(user, w->user) && span_is(database, w->database)) {
+        w->refs++;
+        return w;
+    }
+    w = make(setup, user, database);
+    /* Of the console each has its own: its rights depend on how its client has come. */
+    if (!slot || w->login.is_console)
+        return w;
+    if (*slot)
+        (*slot)->known = NULL;
+    *slot = w;
+    w->known = known;
+    return w;
+}
+
+void client_who_unref(struct client_who **wp)
+{
+    struct client_who *w = *wp;
+    *wp = NULL;
+    if (!w || --w->refs)
+        return;
+    if (w->known)
+        *slot_of(w->known, span_str(w->user), span_str(w->database)) = NULL;
+    setup_unref(&w->setup);
+    free(w);
+}

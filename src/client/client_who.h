@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* client_who.h - who a client is: its names, and what they amount to in a setup.
+ *
+ * Many clients are the same user at the same database. They share one of these, immutable and
+ * counted, as long as they log in at one worker: it is looked up once and kept once. No locks, all
+ * in the thread of that worker. */
+#ifndef CLIENT_CLIENT_WHO_H
+#define CLIENT_CLIENT_WHO_H
+
+#include "base/span.h"
+#include "setup/setup.h"
+
+struct client_who {
+    unsigned refs;
+    struct client_known *known; /* where it may be found; NULL: it is nobody else's */
+    struct setup *setup;        /* counted: what the login was looked up in */
+    struct setup_login login;
+    const char *database;
+    char user[]; /* then the database's name */
+};
+
+/* Those of one worker that clients share. */
+struct client_known *client_known_new(void);
+/* When no client is left. */
+void client_known_free(struct client_known **known);
+
+/* Finds or makes it; a reference for the caller. `known` may be NULL: it is made. */
+struct client_who *client_who_get(struct client_known *known, struct setup *setup, struct span user,
+                                  struct span database);
+/* Gives it back; NULL inside is fine. */
+void client_who_unref(struct client_who **who);
+
+#endif

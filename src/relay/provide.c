@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* provide.c - what the server must have before a message of the client may use it.
+ *
+ * A statement that the server lacks is parsed there in front of the client's message, in the same
+ * write, under the state that it was first parsed under, and the answers are swallowed. */
+#include "relay/provide.h"
+
+#include "proto/frontend.h"
+#include "relay/link.h"
+#include "relay/names.h"
+
+#include <stdio.h>
+
+void provide_expect(struct session *ses, enum expect_kind kind, enum expect_owner owner,
+                    uint64_t arg, uint32_t serial)
+{
+    (void)names_expect(ses->lent, (struct expect){.kind = (uint8_t)kind,
+                                                  .owner = (uint8_t)owner,
+                                                  .serial = serial,
+                                                  .arg = arg});
+}
+
+static void close_on_server(struct session *ses, uint64_t id, uint64_t arg)
+{
+    char name[STATEMENT_NAME];
+    frontend_build_close(provide_out(ses), 'S', span_str(statement_server_name(id, name)));
+    provide_expect(ses, EXPECT_CLOSE, EXPECT_OURS, arg, 0);
+}
+
+/* In front of a Parse. What may be there, but may also have been skipped with its unit, is closed
+ * first, which is no error if it is not there. */
+void provide_room(struct session *ses, uint64_t id, bool may_be_there)
+{
+    uint64_t unit = ses->lent->unit;
+    if (may_be_there) {
+        close_on_server(ses, id, 0);
+        server_statements_again(provide_have(ses), id, unit);
+        return;
+    }
+    uint64_t evicted = server_statements_add(provide_have(ses), id, unit);
+    for (; evicted; evicted = server_statements_evict(provide_have(ses)))
+        close_on_server(ses, evicted, evicted);
+}
+
+/* Parses again under the state of the original Parse, if the session has another one by now. */
+static struct param_set *parse_state_of(struct session *ses, struct param_set *state)
+{
+    struct param_set *now = client_params(ses->client);
+    if (!state) /* not known yet: it is being parsed in this very unit */
+        return NULL;
+    if (params_fingerprint(state) == params_fingerprint(now))
+        return NULL;
+    return params_with_parse_state(now, state);
+}
+
+/* If the unit in which it was parsed may have been skipped, it is parsed again. */
+void provide_statement(struct session *ses, struct statement *st)
+{
+    uint64_t id = statement_id(st);
+    bool there = server_statements_touch(provide_have(ses), id);
+    if (there && !names_is_uncertain(ses->lent, server_statements_unit(provide_have(ses), id)))
+        return;
+    struct param_set *then = parse_state_of(ses, statement_params(st));
+    if (then)
+        link_set_ahead(ses, then, client_params(ses->client));
+    provide_room(ses, id, there);
+    statement_build_parse(provide_out(ses), st);
+    provide_expect(ses, EXPECT_PARSE, EXPECT_OURS, id, 0);
+    if (then)
+        link_set_ahead(ses, client_params(ses->client), then);
+    param_set_unref(&then);
+}
+
+/* What the server has under no name is another client's, or a SET of ours. Without it the server
+ * says in its own words that there is none. */
+static void drop_unnamed_of_others(struct session *ses)
+{
+    if (ses->pins & PIN_LARGE_PARSE)
+        return; /* then it may be this client's, too large to be remembered */
+    frontend_build_close(provide_out(ses), 'S', span_str(""));
+    provide_expect(ses, EXPECT_CLOSE, EXPECT_OURS, 0, 0);
+    server_statements_set_unnamed(provide_have(ses), 0, 0, 0);
+}
+
+/* A plain identifier means its lower-case form. */
+static size_t fold(struct span name, bool quoted, char *out, size_t size)
+{
+    size_t n = name.n < size ? name.n : size;
+    for (size_t i = 0; i < n; i++) {
+        char ch = (char)name.p[i];
+        out[i] = !quoted && ch >= 'A' && ch <= 'Z' ? (char)(ch + 'a' - 'A') : ch;
+    }
+    return n;
+}
+
+/* The name that `DEALLOCATE name` speaks of, as the protocol calls it; n is 0 if it is too long. */
+struct span provide_deallocated(struct span text, char folded[PROVIDE_FOLDED])
+{
+    struct span name = {0};
+    bool quoted = false;
+    if (sql_head_command(text, &name, &quoted) != SQL_DEALLOCATE || name.n > PROVIDE_FOLDED)
+        return span_of(NULL, 0);
+    return span_of(folded, fold(name, quoted, folded, PROVIDE_FOLDED));
+}
+
+/* The same command about the statement as the server calls it; the server has it then. */
+struct span provide_deallocate(struct session *ses, struct statement *st, char command[64])
+{
+    char name[STATEMENT_NAME];
+    provide_statement(ses, st);
+    int n =
+        snprintf(command, 64, "DEALLOCATE \"%s\"", statement_server_name(statement_id(st), name));
+    return span_of(command, (size_t)n);
+}
+
+/* The client's statement that its unnamed DEALLOCATE is about, or NULL. */
+struct statement *provide_unnamed_deallocates(struct session *ses)
+{
+    char folded[PROVIDE_FOLDED];
+    if (client_statements_unnamed_traits(provide_names(ses)).drops != SQL_DROPS_ONE)
+        return NULL;
+    return client_statements_find(
+        provide_names(ses),
+        provide_deallocated(client_statements_unnamed_query(provide_names(ses)), folded));
+}
+
+bool provide_compose_unnamed(struct session *ses)
+{
+    char command[64];
+    struct statement *st = provide_unnamed_deallocates(ses);
+    if (!st)
+        return client_statements_build_unnamed(provide_names(ses), provide_out(ses));
+    struct span text = provide_deallocate(ses, st, command);
+    frontend_build_parse(provide_out(ses), span_str(""), text, span_of(NULL, 0), 0);
+    return true;
+}
+
+/* The client's unnamed statement exists on one server only; there too it is parsed again if the
+ * unit in which it was parsed may have been skipped. */
+void provide_unnamed(struct session *ses)
+{
+    uint64_t generation = client_statements_unnamed_generation(provide_names(ses));
+    struct server_statements *have = provide_have(ses);
+    bool known = client_statements_unnamed_query(provide_names(ses)).p != NULL;
+    if (server_statements_unnamed_is(have, ses->id, generation) &&
+        !(known && names_is_uncertain(ses->lent, have->unnamed_unit)))
+        return;
+    if (!generation || !known) {
+        drop_unnamed_of_others(ses);
+        return;
+    }
+    struct param_set *then =
+        parse_state_of(ses, client_statements_unnamed_params(provide_names(ses)));
+    if (then)
+        link_set_ahead(ses, then, client_params(ses->client));
+    provide_compose_unnamed(ses);
+    provide_expect(ses, EXPECT_PARSE, EXPECT_OURS, 0, 0);
+    server_statements_set_unnamed(have, ses->id, generation, ses->lent->unit);
+    if (then)
+        link_set_ahead(ses, client_params(ses->client), then);
+    param_set_unref(&then);
+}
+
+/* Makes the server raise the error that the client's own server would have raised. */
+void provide_undefined(struct session *ses, struct span name)
+{
+    char text[STATEMENT_PROVOKE_NAME];
+    frontend_build_describe(provide_out(ses), 'S', span_str(statement_provoke_name(name, text)));
+    provide_expect(ses, EXPECT_DESCRIBE, EXPECT_CLIENT, 0, 0);
+}

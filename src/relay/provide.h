@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* provide.h - what the server must have before a message of the client may use it. */
+#ifndef RELAY_PROVIDE_H
+#define RELAY_PROVIDE_H
+
+#include "relay/relay_impl.h"
+
+static inline struct server_statements *provide_have(struct session *ses)
+{
+    return server_statements_of(ses->lent->server);
+}
+
+static inline struct client_statements *provide_names(struct session *ses)
+{
+    return client_statements_of(ses->client);
+}
+
+static inline struct buf *provide_out(struct session *ses)
+{
+    return outgoing_buf(&ses->relay->to_server);
+}
+
+/* Notes the answer to what is composed (names_expect). */
+void provide_expect(struct session *ses, enum expect_kind kind, enum expect_owner owner,
+                    uint64_t arg, uint32_t serial);
+
+/* The server has the statement then. */
+void provide_statement(struct session *ses, struct statement *st);
+/* The same for the client's unnamed statement; if it has none, neither has the server. */
+void provide_unnamed(struct session *ses);
+/* Composes the Parse of the client's unnamed statement. */
+bool provide_compose_unnamed(struct session *ses);
+
+/* In front of a Parse under the name of `id`. What may be there, but may also have been skipped
+ * with its unit, is closed first, which is no error if it is not there. */
+void provide_room(struct session *ses, uint64_t id, bool may_be_there);
+
+/* Makes the server raise the error for a name that does not exist. */
+void provide_undefined(struct session *ses, struct span name);
+
+/* ---- DEALLOCATE ---- */
+
+#define PROVIDE_FOLDED 256
+
+/* The name that `DEALLOCATE name` speaks of, as the protocol calls it; n is 0 if it is too long. */
+struct span provide_deallocated(struct span text, char folded[PROVIDE_FOLDED]);
+/* The same command about the statement as the server calls it; the server has it then. */
+struct span provide_deallocate(struct session *ses, struct statement *st, char command[64]);
+/* The client's statement that its unnamed DEALLOCATE is about, or NULL. */
+struct statement *provide_unnamed_deallocates(struct session *ses);
+
+#endif
