@@ -42,7 +42,7 @@ SETTING_ENUM(auth_type, auth_type, auth_type_words, "md5", "scram-sha-256", SETT
     "how clients prove who they are")
 SETTING_STRING(auth_user, "", "", SETTING_RELOAD | SETTING_NULL | SETTING_INERT,
     "user that runs auth_query")
-SETTING_DURATION(autodb_idle_timeout, "3600", "3600", 0, DURATION_MAX_US, SETTING_RELOAD | SETTING_INERT,
+SETTING_DURATION(autodb_idle_timeout, "3600", "3600", 0, DURATION_MAX_US, SETTING_RELOAD,
     "forget a database made from the fallback entry after this long without use; 0 is never")
 SETTING_INT(breaker_failures, "5", "5", 1, 1000000, SETTING_RELOAD | SETTING_OWN,
     "failed connects in a row after which a target is left alone for breaker_open_time")
@@ -160,7 +160,7 @@ SETTING_LIST(pin_rules, "", "", SETTING_RELOAD | SETTING_OWN | SETTING_INERT,
     "functions that leave session state behind")
 SETTING_SIZE(pkt_buf, "4096", "4096", 512, 16777216, SETTING_NEEDLESS,
     "size of PgBouncer's stream buffers, kept for compatibility")
-SETTING_DURATION(pool_idle_timeout, "0", "0", 0, DURATION_MAX_US, SETTING_RELOAD | SETTING_INERT,
+SETTING_DURATION(pool_idle_timeout, "0", "0", 0, DURATION_MAX_US, SETTING_RELOAD,
     "forget a pool without clients and servers after this long; 0 is never")
 SETTING_ENUM(pool_mode, pool_mode, pool_mode_words, "session", "transaction", SETTING_RELOAD,
     "when a server becomes free for other clients: after session, transaction or statement")

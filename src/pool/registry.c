@@ -16,8 +16,9 @@ struct row {
     struct cap *user_cap;
     char *key;
     size_t key_len;
-    bool unused;           /* nobody held the pool when it was last looked at */
-    struct row *next_dead; /* while being reaped */
+    uint64_t unused_since_us; /* 0: somebody held the pool when it was last looked at */
+    bool was_held;            /* at that look: visitors hold it for a moment, and do not count */
+    struct row *next_dead;    /* while being reaped */
     UT_hash_handle hh;
 };
 
@@ -102,7 +103,7 @@ static struct pool *find_locked(struct registry *r, const char *bytes, size_t le
     HASH_FIND(hh, r->shared.rows, bytes, len, row);
     if (row == NULL)
         return NULL;
-    row->unused = false;
+    row->unused_since_us = 0;
     return pool_ref(row->pool);
 }
 
@@ -222,7 +223,21 @@ void registry_each(struct registry *r, void (*fn)(struct pool *p, void *arg), vo
     free(pools);
 }
 
-unsigned registry_reap(struct registry *r)
+/* Notes whether the pool is in use; true if it is to go. */
+static bool is_due(struct row *row, uint64_t now_us, const struct registry_keeper *keeper)
+{
+    bool held = pool_ref_count(row->pool) > 0;
+    if (held && row->was_held)
+        row->unused_since_us = 0;
+    row->was_held = held;
+    if (held)
+        return false;
+    if (row->unused_since_us == 0)
+        row->unused_since_us = now_us;
+    return now_us - row->unused_since_us >= keeper->keep_us(row->pool, keeper->arg);
+}
+
+unsigned registry_reap(struct registry *r, uint64_t now_us, const struct registry_keeper *keeper)
 {
     struct row *dead = NULL, *row, *next;
     unsigned n = 0;
@@ -230,19 +245,18 @@ unsigned registry_reap(struct registry *r)
     mutex_lock(&r->shared.m);
     for (row = r->shared.rows; row != NULL; row = next) {
         next = row->hh.next;
-        bool unused = pool_ref_count(row->pool) == 0;
-        if (unused && row->unused) {
+        if (is_due(row, now_us, keeper)) {
             HASH_DEL(r->shared.rows, row);
             row->next_dead = dead;
             dead = row;
-        } else {
-            row->unused = unused;
         }
     }
     mutex_unlock(&r->shared.m);
 
     for (row = dead; row != NULL; row = next, n++) {
         next = row->next_dead;
+        if (keeper->on_end)
+            keeper->on_end(row->pool, now_us - row->unused_since_us, keeper->arg);
         row_free(r, row);
     }
     return n;

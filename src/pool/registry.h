@@ -4,8 +4,8 @@
  * `extra` holds what else of a startup packet cannot be changed later on a server (replication);
  * empty for most. Looked up once per client login, not per transaction.
  *
- * A pool lives here from registry_add until registry_reap finds twice in a row that nobody holds a
- * reference, so that a client which reconnects now and then does not begin anew each time. */
+ * A pool lives here from registry_add until registry_reap finds that nobody has held a reference
+ * for as long as it is to be kept, so that figures and limits outlive a pause of the clients. */
 #ifndef POOL_REGISTRY_H
 #define POOL_REGISTRY_H
 
@@ -52,8 +52,15 @@ bool registry_evict(struct registry *r, struct pool *starving, enum pool_cap kin
  * without the registry's lock and may use all of pool.h. */
 void registry_each(struct registry *r, void (*fn)(struct pool *p, void *arg), void *arg);
 
-/* Removes pools that nobody has held since the last call but one; about once a minute. Returns how
- * many. */
-unsigned registry_reap(struct registry *r);
+/* For how long to keep pools that nobody holds; and who is told of the end. */
+struct registry_keeper {
+    uint64_t (*keep_us)(const struct pool *p, void *arg);                /* UINT64_MAX: for ever */
+    void (*on_end)(const struct pool *p, uint64_t unused_us, void *arg); /* or NULL */
+    void *arg;
+};
+
+/* Removes pools that nobody has held for long enough; about once a second. Returns how many.
+ * keep_us is called under the registry's lock, which it must not want. */
+unsigned registry_reap(struct registry *r, uint64_t now_us, const struct registry_keeper *keeper);
 
 #endif

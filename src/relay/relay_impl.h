@@ -172,7 +172,6 @@ struct relay {
 
     struct timer tick;
     uint64_t last_sweep_us;
-    uint64_t last_reap_us;
     uint64_t dial_at_us; /* when a dial that had to wait is tried again; 0: none waits */
 };
 

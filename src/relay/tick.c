@@ -30,8 +30,8 @@
 
 #define TICK_SHORT_US (100 * US_PER_MS)
 #define TICK_LONG_US US_PER_S
-/* Pools that nobody uses are let go after this. */
-#define REAP_US (60 * US_PER_S)
+/* Pools that never had a server (the name was wrong) are let go after this. */
+#define KEEP_UNKNOWN_US (60 * US_PER_S)
 
 /* ---- waiting clients ------------------------------------------------------------------- */
 
@@ -168,6 +168,44 @@ static void sweep_pool(struct pool *p, void *arg)
     broker_dial_more(r, p);
 }
 
+/* ---- pools that nobody uses ------------------------------------------------------------- */
+
+/* 0 is for ever. */
+static uint64_t or_ever(uint64_t us)
+{
+    return us ? us : UINT64_MAX;
+}
+
+/* pool_idle_timeout; autodb_idle_timeout for names that only the fallback entry knows. */
+static uint64_t keep_us(const struct pool *p, void *arg)
+{
+    const struct relay *r = arg;
+    const struct config *cfg = setup_config(r->setup);
+    uint64_t us = or_ever(cfg->pool_idle_timeout_us);
+    struct place *place = pool_owner(p);
+    if (config_find_database(cfg, pool_database(p)) == cfg->fallback &&
+        or_ever(cfg->autodb_idle_timeout_us) < us)
+        us = cfg->autodb_idle_timeout_us;
+    return us > KEEP_UNKNOWN_US && !place_is_known(place) ? KEEP_UNKNOWN_US : us;
+}
+
+static void on_pool_end(const struct pool *p, uint64_t unused_us, void *arg)
+{
+    (void)arg;
+    log_info("cleaning up idle pool for user %s on db %s because: pool idle timeout (age=%llus)",
+             pool_user(p), pool_database(p), (unsigned long long)(unused_us / US_PER_S));
+}
+
+static void reap_pools(struct relay *r, uint64_t now)
+{
+    const struct registry_keeper keeper = {
+        .keep_us = keep_us,
+        .on_end = on_pool_end,
+        .arg = r,
+    };
+    registry_reap(r->shared->registry, now, &keeper);
+}
+
 static void sweep_pools(struct relay *r, uint64_t now)
 {
     if (r->dial_at_us && now >= r->dial_at_us) {
@@ -180,10 +218,8 @@ static void sweep_pools(struct relay *r, uint64_t now)
     registry_each(r->shared->registry, sweep_pool, r);
     figures_roll(places_console_figures(r->shared->places), now,
                  setup_config(r->setup)->stats_period_us);
-    if (r->worker == 0 && now - r->last_reap_us >= REAP_US) {
-        r->last_reap_us = now;
-        registry_reap(r->shared->registry);
-    }
+    if (r->worker == 0)
+        reap_pools(r, now);
 }
 
 /* ---- the tick -------------------------------------------------------------------------- */

@@ -155,6 +155,25 @@ def test_tls_versions_are_those_of_the_list(postgres, start_pooler):
     assert f":{postgres.port} TLSv1.2/" in pooler.log()
 
 
+def test_pools_that_nobody_uses_are_forgotten_when_asked_to(postgres, start_pooler):
+    address = f"host={postgres.host} port={postgres.port}"
+    pooler = start_pooler(
+        postgres, databases={"app": f"{address} dbname=app", "*": address},
+        server_idle_timeout=1, autodb_idle_timeout=1,
+    )
+    for name in ("app", "second"):
+        with pooler.login(database=name) as client:
+            client.query("SELECT 1")
+    wait_until(lambda: not pooler.pool("second"), "the pool of a name that * knows is gone")
+    assert "cleaning up idle pool for user app on db second because: pool idle timeout" in pooler.log()
+    assert pooler.pool("app")
+    pooler.command[1].write_text(pooler.command[1].read_text() + "pool_idle_timeout = 1\n")
+    pooler.console("RELOAD")
+    wait_until(lambda: not pooler.pool("app"), "that of the other, too")
+    with pooler.login() as client:
+        assert client.query("SELECT 1") == [["1"]]
+
+
 DEBIANS = Path("/etc/pgbouncer/pgbouncer.ini")
 
 

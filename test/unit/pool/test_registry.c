@@ -82,25 +82,48 @@ static void test_the_owner_of_a_pool_made_twice_is_freed(void **state)
     assert_int_equal(first, 1);
 }
 
-static void test_a_pool_is_reaped_when_found_unused_twice(void **state)
+#define KEEP_US 100
+
+static uint64_t keep(const struct pool *p, void *arg)
+{
+    (void)arg;
+    return strcmp(pool_user(p), "ever") == 0 ? UINT64_MAX : KEEP_US;
+}
+
+static void note_end(const struct pool *p, uint64_t unused_us, void *arg)
+{
+    assert_true(unused_us >= KEEP_US);
+    strcat(arg, pool_user(p));
+}
+
+static void test_a_pool_is_reaped_when_nobody_has_held_it_for_long_enough(void **state)
 {
     (void)state;
     struct registry *r = registry_new(1, &no_bound);
+    char ended[40] = "";
+    const struct registry_keeper keeper = {keep, note_end, ended};
     struct pool_key key = {"shop", "app", ""};
-    struct pool *p = add(r, "shop", "app"), *other = add(r, "shop", "report");
+    struct pool *p = add(r, "shop", "app"), *other = add(r, "shop", "ever");
 
-    assert_int_equal(registry_reap(r), 0);
+    pool_unref(&other);
+    assert_int_equal(registry_reap(r, 1000, &keeper), 0);
     pool_unref(&p);
-    assert_int_equal(registry_reap(r), 0);
+    assert_int_equal(registry_reap(r, 1100, &keeper), 0);
+    assert_int_equal(registry_reap(r, 1199, &keeper), 0);
     /* Somebody came by: it lives on. */
     p = registry_find(r, &key);
     pool_unref(&p);
-    assert_int_equal(registry_reap(r), 0);
-    assert_int_equal(registry_reap(r), 1);
+    assert_int_equal(registry_reap(r, 1200, &keeper), 0);
+    assert_int_equal(registry_reap(r, 1299, &keeper), 0);
+    /* A visitor holds it for a moment, which one look may see. */
+    p = registry_find(r, &key);
+    assert_int_equal(registry_reap(r, 1300, &keeper), 0);
+    pool_unref(&p);
+    assert_int_equal(registry_reap(r, 1310, &keeper), 0);
+    assert_int_equal(registry_reap(r, 1409, &keeper), 0);
+    assert_int_equal(registry_reap(r, 1410, &keeper), 1);
+    assert_string_equal(ended, "app");
     assert_null(registry_find(r, &key));
-    pool_unref(&other);
-    assert_int_equal(registry_reap(r), 0);
-    assert_int_equal(registry_reap(r), 1);
     registry_free(&r);
 }
 
@@ -185,7 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_same_key_finds_the_same_pool_and_no_other_does),
         cmocka_unit_test(test_the_owner_of_a_pool_made_twice_is_freed),
-        cmocka_unit_test(test_a_pool_is_reaped_when_found_unused_twice),
+        cmocka_unit_test(test_a_pool_is_reaped_when_nobody_has_held_it_for_long_enough),
         cmocka_unit_test(test_each_visits_all_pools_in_the_order_of_their_making),
         cmocka_unit_test(test_eviction_chooses_the_least_recently_used_pool_under_the_same_cap),
     };

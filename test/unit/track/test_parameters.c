@@ -390,9 +390,13 @@ static void test_only_harmless_values_that_were_accepted_may_travel_unguarded(vo
         {"app.tenant", false},
         {"client_encoding", false},
         {"standard_conforming_strings", false},
-        {"default_transaction_read_only", false},
+        /* Never in the client's own transaction, which has begun by then. */
+        {"default_transaction_read_only", true},
         {"unheard_of", false},
     };
+    assert_false(params_may_gate(span_str("DEFAULT_transaction_isolation")));
+    assert_true(params_may_gate(span_str("search_path")));
+    assert_true(params_may_gate(span_str("app.tenant")));
     struct param_accepted *a = param_accepted_new();
     struct span v = span_str("1");
     for (size_t i = 0; i < ROWS(cases); i++) {
