@@ -315,6 +315,7 @@ REPLAY_TESTS = \
 	test/replay/bytes-behind-an-sslrequest.replay \
 	test/replay/cancel-of-a-queued-statement.replay \
 	test/replay/cancel-of-a-running-statement.replay \
+	test/replay/cancel-that-brings-nothing.replay \
 	test/replay/cancel-with-a-wrong-key.replay \
 	test/replay/client-does-not-wait-for-the-login.replay \
 	test/replay/client-idle-timeout.replay \
@@ -439,3 +440,7 @@ test_unit_relay_test_id_table_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += test/unit/base/test_mutex
 test_unit_base_test_mutex_SOURCES = test/unit/base/test_mutex.c
 test_unit_base_test_mutex_LDADD = $(UNIT_LDADD)
+
+UNIT_TESTS += test/unit/client/test_client_who
+test_unit_client_test_client_who_SOURCES = test/unit/client/test_client_who.c
+test_unit_client_test_client_who_LDADD = $(UNIT_LDADD)

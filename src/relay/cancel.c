@@ -293,6 +293,7 @@ bool cancel_server(struct lent *l)
     stream_init(&run->stream, &run_ops, run);
     l->cancel = CANCEL_SENT;
     l->cancel_run = run;
+    l->cancel_unit = l->first_unit;
     uint64_t patience = setup_config(r->setup)->cancel_wait_timeout_us;
     l->cancel_deadline_us = patience ? loop_now(r->loop) + patience : 0;
     counter_add(&l->stats->canceled, 1);

@@ -130,6 +130,7 @@ struct lent {
 
     enum lent_cancel cancel;
     uint64_t cancel_deadline_us;
+    uint64_t cancel_unit; /* first_unit when it was sent: what it is to end */
     struct cancel_run *cancel_run;
 
     /* A client left it in the middle (leave.c). */

@@ -97,9 +97,12 @@ static void sweep_linked(struct session *ses, uint64_t now)
     const struct config_user *user = client_setup_login(ses->client)->pool_user_line;
     struct lent *l = ses->lent;
     bool busy = !expect_is_empty(server_expects(l->server));
-    if (busy && ses->query_overdue && l->cancel_deadline_us && now >= l->cancel_deadline_us) {
-        fail_session(ses, SQLSTATE_QUERY_CANCELED, "query timeout");
-        broker_close_server(l, "query_timeout");
+    /* What a cancel was to end goes on: nothing has been answered since. */
+    bool in_vain = busy && l->cancel != CANCEL_NONE && l->first_unit == l->cancel_unit;
+    if (in_vain && l->cancel_deadline_us && now >= l->cancel_deadline_us) {
+        bool ours = ses->query_overdue;
+        fail_session(ses, SQLSTATE_QUERY_CANCELED, ours ? "query timeout" : "cancel_wait_timeout");
+        broker_close_server(l, ours ? "query_timeout" : "cancel_wait_timeout");
         return;
     }
     if (busy && !ses->query_overdue && !exempt_from_query_timeout(ses) &&

@@ -32,6 +32,23 @@ static struct sql_traits of_command(struct span text, bool several)
     return (struct sql_traits){0};
 }
 
+/* The first letter of a command that of_command knows, or of a comment in front of one. */
+static bool begins_one(uint8_t first)
+{
+    switch (first | 0x20) {
+    case 'c':
+    case 'e':
+    case 'r':
+    case 'a':
+    case 'd':
+    case '-':
+    case '/':
+        return true;
+    default:
+        return false;
+    }
+}
+
 struct sql_traits sql_traits_of(struct span text, bool whole)
 {
     while (text.n && (text.p[0] == ' ' || text.p[0] == '\n' || text.p[0] == '\t')) {
@@ -46,7 +63,7 @@ struct sql_traits sql_traits_of(struct span text, bool whole)
     /* Most begin with SELECT, INSERT, UPDATE or WITH: one look. */
     bool set_or_select = (text.p[0] | 0x20) == 's' && text.n > 1 && (text.p[1] | 0x20) == 'e';
     bool is_select = set_or_select && text.n > 2 && (text.p[2] | 0x20) == 'l';
-    if (several || (set_or_select && !is_select) || strchr("cCeErRaAdD-/", text.p[0]))
+    if (several || (set_or_select && !is_select) || begins_one(text.p[0]))
         return of_command(text, several);
     return (struct sql_traits){0};
 }

@@ -115,7 +115,7 @@ def test_settings_that_need_a_restart_are_named(pooler):
 def test_the_log_file_is_opened_anew(postgres, start_pooler, workspace):
     pooler = start_pooler(postgres, logfile="pooler.file")
     path = pooler.directory / "pooler.file"
-    assert "process up" in path.read_text()
+    wait_until(lambda: "process up" in path.read_text(), "it is up")
     path.rename(path.with_suffix(".old"))
     hang_up(pooler)
     wait_until(path.exists, "the log file is there again")
