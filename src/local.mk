@@ -212,12 +212,16 @@ libpgballast_a_SOURCES += \
 	src/admin/token.c src/admin/token.h
 
 libpgballast_a_SOURCES += \
+	src/worker/history.c src/worker/history.h \
 	src/worker/snapshot.c src/worker/snapshot.h \
+	src/worker/wake.c src/worker/wake.h \
 	src/http/crowd.c src/http/crowd.h \
+	src/http/events.c src/http/events.h \
 	src/http/health.c src/http/health.h \
 	src/http/http.c src/http/http.h \
 	src/http/http_listen.c src/http/http_listen.h \
 	src/http/metrics.c src/http/metrics.h \
 	src/http/pool_list.c src/http/pool_list.h \
 	src/http/status.c src/http/status.h \
-	src/http/text.c src/http/text.h
+	src/http/text.c src/http/text.h \
+	src/http/wait.c src/http/wait.h

@@ -335,6 +335,7 @@ REPLAY_TESTS = \
 	test/replay/close-inside-a-transaction.replay \
 	test/replay/close-of-a-statement.replay \
 	test/replay/commit-in-flight-is-unknown.replay \
+	test/replay/console-that-does-not-read-is-closed.replay \
 	test/replay/copy-fail-by-the-client.replay \
 	test/replay/copy-fails-and-data-comes-late.replay \
 	test/replay/copy-in-large-messages.replay \
@@ -417,6 +418,11 @@ EXTRA_DIST += $(REPLAY_TESTS) test/replay/README.md
 UNIT_TESTS += test/unit/base/test_log_format
 test_unit_base_test_log_format_SOURCES = test/unit/base/test_log_format.c
 test_unit_base_test_log_format_LDADD = $(UNIT_LDADD)
+
+# worker: what happened lately
+UNIT_TESTS += test/unit/worker/test_history
+test_unit_worker_test_history_SOURCES = test/unit/worker/test_history.c
+test_unit_worker_test_history_LDADD = $(UNIT_LDADD)
 
 # admin: which rows of a SHOW are wanted
 UNIT_TESTS += test/unit/admin/test_filter

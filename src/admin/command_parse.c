@@ -107,8 +107,11 @@ static bool key_and_value(const struct statement *s, struct command *out, struct
         (!token_is_name(value) && value->kind != TOKEN_STRING))
         return invalid(s->text, err);
     out->has_name = true;
-    return copy_text(key, out->name, sizeof out->name, err) &&
-           copy_text(value, out->value, sizeof out->value, err);
+    if (!copy_text(key, out->name, sizeof out->name, err))
+        return false;
+    for (char *c = out->name; *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    return copy_text(value, out->value, sizeof out->value, err);
 }
 
 static bool shutdown_kind(const struct statement *s, struct command *out, struct error *err)

@@ -17,6 +17,8 @@
 #include "proto/report.h"
 #include "worker/census.h"
 #include "worker/command.h"
+#include "worker/history.h"
+#include "worker/inspect.h"
 #include "worker/process.h"
 #include "worker/visit.h"
 #include "worker/worker.h"
@@ -28,6 +30,8 @@
 #define SQLSTATE_INSUFFICIENT_PRIVILEGE "42501"
 #define SQLSTATE_UNDEFINED_OBJECT "42704"
 #define SQLSTATE_OBJECT_NOT_IN_STATE "55000"
+#define SQLSTATE_CANT_CHANGE_NOW "55P02"
+#define SQLSTATE_INVALID_PARAMETER_VALUE "22023"
 
 /* How often a command that waits looks whether it is over. */
 #define LOOK_AGAIN_US (20 * US_PER_MS)
@@ -37,9 +41,10 @@ static const char help[] = "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS
                            "\n\tSHOW SOCKETS|ACTIVE_SOCKETS|LISTS|MEM|STATE"
                            "\n\tSHOW DNS_HOSTS|DNS_ZONES"
                            "\n\tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS"
-                           "\n\tSHOW TARGETS|HEALTH|LATENCY"
+                           "\n\tSHOW TARGETS|HEALTH|LATENCY|EVENTS|ERRORS"
                            "\n\tSHOW ... [WHERE ...] [ORDER BY ...] [LIMIT <n>] [OFFSET <n>]"
 
+                           "\n\tSET <key> = <value>"
                            "\n\tRELOAD"
                            "\n\tPAUSE [<db>]"
                            "\n\tRESUME [<db>]"
@@ -121,6 +126,14 @@ static void visited_show(struct client *c, void *arg)
         console_goes_on(con);
 }
 
+static enum run_result refuse_fds(struct console *con)
+{
+    con->outcome.hint = "For an upgrade let systemd's socket unit hold the port, give SHUTDOWN "
+                        "WAIT_FOR_CLIENTS, and start the new program.";
+    return fail(con, SQLSTATE_FEATURE_NOT_SUPPORTED,
+                "SHOW FDS is not supported: connections are not handed to another process");
+}
+
 static enum run_result run_show(struct console *con, const struct command *cmd)
 {
     if (cmd->show == SHOW_HELP) {
@@ -128,8 +141,7 @@ static enum run_result run_show(struct console *con, const struct command *cmd)
         return done(con, "SHOW");
     }
     if (cmd->show == SHOW_FDS)
-        return fail(con, SQLSTATE_FEATURE_NOT_SUPPORTED,
-                    "SHOW FDS is not supported: connections are not handed to another process");
+        return refuse_fds(con);
     struct show_run *run = show_begin(con->relay, cmd->show, &cmd->filter);
     if (show_visits(cmd->show)) {
         visit_workers(con->relay, client_id(con->client), visit_show, visited_show, run);
@@ -346,22 +358,44 @@ static bool is_probe(const char *key)
     return show_find(name, &what) && show_at(what)->probe;
 }
 
+static void was_set(struct client *c, bool ok, const struct error *err, void *arg)
+{
+    struct console *con = c ? client_data(c) : NULL;
+    struct command *cmd = arg;
+    if (con && ok) {
+        snprintf(con->outcome.tag, sizeof con->outcome.tag, "SET %s=%s", cmd->name, cmd->value);
+    } else if (con) {
+        error_set(&con->outcome.error, SQLSTATE_INVALID_PARAMETER_VALUE, "SET failed: %s",
+                  err->text);
+        failed(con);
+    }
+    free(cmd);
+    if (con)
+        console_goes_on(con);
+}
+
 static enum run_result run_set(struct console *con, const struct command *cmd)
 {
     struct error *err = &con->outcome.error;
+    const struct setting *s = setting_find(span_str(cmd->name));
     if (is_probe(cmd->name)) {
         notify(con, "SET ignored", NULL);
         return done(con, "SET");
     }
-    if (!con->may_admin)
-        return fail(con, SQLSTATE_INSUFFICIENT_PRIVILEGE, "admin access needed");
-    if (setting_find(span_str(cmd->name)))
-        error_set(err, SQLSTATE_FEATURE_NOT_SUPPORTED,
-                  "SET failed: settings cannot be changed while the program runs");
-    else
+    if (!s)
         error_set(err, SQLSTATE_UNDEFINED_OBJECT, "SET failed: there is no setting \"%s\"",
                   cmd->name);
-    return failed(con);
+    else if (!(s->flags & SETTING_RELOAD))
+        error_set(err, SQLSTATE_CANT_CHANGE_NOW,
+                  "SET failed: \"%s\" counts from the start of the program on", cmd->name);
+    if (!s || !(s->flags & SETTING_RELOAD))
+        return failed(con);
+    if (s->flags & SETTING_INERT)
+        notify(con, "this setting changes nothing in this version", NULL);
+    struct command *copy = xmalloc(sizeof *copy);
+    *copy = *cmd;
+    process_set(con->relay, client_id(con->client), cmd->name, cmd->value, was_set, copy);
+    return RUN_LATER;
 }
 
 static enum run_result run_shutdown(struct console *con, const struct command *cmd)
@@ -421,6 +455,20 @@ static enum run_result run_order(struct console *con, const struct command *cmd)
     return run_wait_close(con, cmd);
 }
 
+/* Values of settings may be secret. */
+static void note_order(struct console *con, const struct command *cmd)
+{
+    const char *verb = command_verb_name(cmd->verb), *blank = cmd->has_name ? " " : "";
+    struct history *history = inspect_history(con->relay);
+    client_log(con->client, LOG_INFO_LEVEL, "console command: %s%s%s", verb, blank, cmd->name);
+    if (!history)
+        return;
+    char *text = xasprintf("console command of %s: %s%s%s", client_user(con->client), verb, blank,
+                           cmd->name);
+    history_note(history, HISTORY_EVENTS, LOG_INFO_LEVEL, text);
+    free(text);
+}
+
 enum run_result command_run(struct console *con, const struct command *cmd)
 {
     if (cmd->verb == COMMAND_SHOW || (cmd->verb == COMMAND_SET && is_probe(cmd->name)))
@@ -429,8 +477,6 @@ enum run_result command_run(struct console *con, const struct command *cmd)
         con->outcome.hint = "Your user is in stats_users, or has no more rights than these.";
         return fail(con, SQLSTATE_INSUFFICIENT_PRIVILEGE, "admin access needed");
     }
-    /* Values of settings may be secret. */
-    client_log(con->client, LOG_INFO_LEVEL, "console command: %s%s%s", command_verb_name(cmd->verb),
-               cmd->has_name ? " " : "", cmd->name);
+    note_order(con, cmd);
     return run_order(con, cmd);
 }

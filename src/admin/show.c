@@ -8,6 +8,7 @@
 #include "conf/config.h"
 #include "setup/setup.h"
 #include "worker/census.h"
+#include "worker/history.h"
 #include "worker/inspect.h"
 #include "worker/worker.h"
 
@@ -226,6 +227,37 @@ static void show_health(struct relay *r, struct show_run *run)
     inspect_databases(r, add_database_health, &run->rows);
 }
 
+/* ---- history --------------------------------------------------------------------------- */
+
+static void add_happened(const struct history_entry *e, void *arg)
+{
+    static const char *const words[] = {
+        [LOG_FATAL_LEVEL] = "FATAL",
+        [LOG_ERROR_LEVEL] = "ERROR",
+        [LOG_WARNING_LEVEL] = "WARNING",
+        [LOG_INFO_LEVEL] = "LOG",
+    };
+    char time[SHOW_TIME_TEXT];
+    struct show_clocks then = {.wall_us = e->wall_us};
+    struct show_happened row = {
+        .id = (int64_t)e->id,
+        .time = show_time_text(&then, 0, time),
+        .severity = words[e->level],
+        .message = e->text,
+    };
+    rows_add(arg, &row);
+}
+
+static void show_errors(struct relay *r, struct show_run *run)
+{
+    history_each(inspect_history(r), HISTORY_ERRORS, add_happened, &run->rows);
+}
+
+static void show_events(struct relay *r, struct show_run *run)
+{
+    history_each(inspect_history(r), HISTORY_EVENTS, add_happened, &run->rows);
+}
+
 /* ---- with a visit ---------------------------------------------------------------------- */
 
 static void visit_census(struct relay *r, struct show_run *run)
@@ -310,6 +342,8 @@ static const struct source {
     [SHOW_CLIENTS] = {.visit = visit_clients},
     [SHOW_CONFIG] = {.finish = show_config},
     [SHOW_DATABASES] = {.finish = show_databases},
+    [SHOW_ERRORS] = {.finish = show_errors},
+    [SHOW_EVENTS] = {.finish = show_events},
     [SHOW_HEALTH] = {.finish = show_health},
     [SHOW_LATENCY] = {.finish = show_latency},
     [SHOW_LISTS] = {.visit = visit_census, .finish = show_lists, .census = true},

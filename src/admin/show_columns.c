@@ -217,6 +217,12 @@ static const struct column dns_zones[] = {
     INT4("count", show_nothing, number),
 };
 static const struct column version[] = {TEXT("version", show_pair, value)};
+static const struct column happened[] = {
+    INT8("id", show_happened, id),
+    TEXT("time", show_happened, time),
+    TEXT("severity", show_happened, severity),
+    TEXT("message", show_happened, message),
+};
 static const struct column health[] = {
     TEXT("name", show_health, name),
     TEXT("status", show_health, status),
@@ -263,6 +269,8 @@ static const struct show_row rows[SHOW_COUNT] = {
     ROW(DATABASES, "databases", databases, 1),
     ROW(DNS_HOSTS, "dns_hosts", dns_hosts, 1),
     ROW(DNS_ZONES, "dns_zones", dns_zones, 1),
+    ROW(ERRORS, "errors", happened, 0),
+    ROW(EVENTS, "events", happened, 0),
     [SHOW_FDS] = {"fds", {NULL, 0}, 0, NULL},
     ROW(HEALTH, "health", health, 0),
     [SHOW_HELP] = {"help", {NULL, 0}, 0, NULL},

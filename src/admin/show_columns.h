@@ -17,6 +17,8 @@ enum show {
     SHOW_DATABASES,
     SHOW_DNS_HOSTS,
     SHOW_DNS_ZONES,
+    SHOW_ERRORS,
+    SHOW_EVENTS,
     SHOW_FDS,
     SHOW_HEALTH,
     SHOW_HELP,
@@ -89,6 +91,10 @@ struct show_peer {
 struct show_nothing {
     const char *text;
     int64_t number;
+};
+struct show_happened {
+    int64_t id;
+    const char *time, *severity, *message;
 };
 struct show_health {
     const char *name, *status, *detail;

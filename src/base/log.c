@@ -104,6 +104,17 @@ bool log_configure(const struct log_options *o, struct error *err)
     return true;
 }
 
+/* ---- an observer ----------------------------------------------------------------------- */
+
+static void (*observer)(void *owner, enum log_level level, const char *text);
+static void *observer_owner;
+
+void log_observe(void (*fn)(void *owner, enum log_level level, const char *text), void *owner)
+{
+    observer = fn;
+    observer_owner = owner;
+}
+
 /* ---- lines ----------------------------------------------------------------------------- */
 
 /* Nothing sensible is left to do when a destination itself fails. */
@@ -119,6 +130,8 @@ void log_vline(enum log_level level, const char *fmt, va_list ap)
     if (!log_wants(level))
         return;
     vsnprintf(message, sizeof message, fmt, ap);
+    if (observer)
+        observer(observer_owner, level, message);
     enum log_shape shape = (enum log_shape)atomic_load_explicit(&log_shape, memory_order_relaxed);
     size_t n = log_format(line, shape, level, clock_wall_us(), getpid(), message);
     int fd = atomic_load_explicit(&log_file, memory_order_relaxed);

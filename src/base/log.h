@@ -38,6 +38,10 @@ void log_set_json(bool on);
  * file could not be opened, and everything is as before. */
 bool log_configure(const struct log_options *o, struct error *err);
 
+/* Called with each message that is logged, by the thread that logs it, without prefix and time.
+ * Before threads start; NULL, when no other thread is left, ends it. */
+void log_observe(void (*fn)(void *owner, enum log_level level, const char *text), void *owner);
+
 bool log_wants(enum log_level level);
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void log_vline(enum log_level level, const char *fmt, va_list ap)

@@ -32,9 +32,10 @@ static void load_overrides(const struct config_request *req, struct config *cfg,
 {
     for (size_t i = 0; i < req->n_overrides; i++) {
         const struct config_override *o = &req->overrides[i];
+        const char *origin = o->origin ? o->origin : "command line";
         struct error err;
-        if (!config_set(cfg, span_str(o->name), o->value, "command line", &err))
-            config_report(sink, CONFIG_ERROR, "command line", "%s", err.text);
+        if (!config_set(cfg, span_str(o->name), o->value, origin, &err))
+            config_report(sink, CONFIG_ERROR, origin, "%s", err.text);
     }
 }
 

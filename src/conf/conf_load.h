@@ -12,6 +12,7 @@
 
 struct config_override {
     const char *name, *value;
+    const char *origin; /* NULL: command line */
 };
 
 struct config_request {
@@ -20,7 +21,7 @@ struct config_request {
     const char *url;        /* url profile: given as argument; NULL: DATABASE_URL */
     const char *const *env; /* "NAME=value" strings and a NULL, as in environ(7); or NULL */
     const char *env_file;   /* more of them from a file, weaker than env; or NULL */
-    const struct config_override *overrides; /* from the command line */
+    const struct config_override *overrides; /* on top of all other sources */
     size_t n_overrides;
 };
 

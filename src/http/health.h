@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* health.h - /health/db: what is known about the database, from what happened last.
  *
- * Nothing is asked for the sake of the answer: a probe would keep awake, and bill, a database that
- * nobody uses. So "asleep" and "never contacted" are healthy, and say so. */
+ * Nothing is asked for the sake of the answer, unless it is asked for with ?wake=1: a probe would
+ * keep awake, and bill, a database that nobody uses. So "asleep" and "never contacted" are healthy,
+ * and say so. */
 #ifndef HTTP_HEALTH_H
 #define HTTP_HEALTH_H
 

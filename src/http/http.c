@@ -10,13 +10,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/crowd.h"
+#include "http/events.h"
 #include "http/health.h"
 #include "http/http_listen.h"
 #include "http/metrics.h"
 #include "http/pool_list.h"
 #include "http/status.h"
 #include "http/text.h"
+#include "http/wait.h"
 #include "worker/snapshot.h"
+#include "worker/wake.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -45,7 +48,16 @@
 
 /* ---- pages ----------------------------------------------------------------------------- */
 
-enum page_id { PAGE_STATUS, PAGE_HEALTH, PAGE_LIVE, PAGE_READY, PAGE_DB, PAGE_POOLS, PAGE_METRICS };
+enum page_id {
+    PAGE_STATUS,
+    PAGE_HEALTH,
+    PAGE_LIVE,
+    PAGE_READY,
+    PAGE_DB,
+    PAGE_POOLS,
+    PAGE_EVENTS,
+    PAGE_METRICS
+};
 #define PAGES (PAGE_METRICS + 1)
 
 /* As last built. */
@@ -60,6 +72,7 @@ struct http {
     struct evhttp *server;
     struct http_listen *listen;
     struct crowd *crowd;
+    struct waits *waits;
     struct event sweep;
     struct page pages[PAGES];
     struct snapshot *snapshot;
@@ -124,6 +137,12 @@ static int build_pools(struct http *h, struct buf *text)
     return 200;
 }
 
+static int build_events(struct http *h, struct buf *text)
+{
+    events_write(text, snapshot_history(h->options.shared));
+    return 200;
+}
+
 static int build_metrics(struct http *h, struct buf *text)
 {
     metrics_write(text, look(h));
@@ -140,6 +159,7 @@ static const struct page_row {
     [PAGE_READY] = {"/readyz", TYPE_TEXT, build_ready},
     [PAGE_DB] = {"/health/db", TYPE_JSON, build_db},
     [PAGE_POOLS] = {"/pools", TYPE_JSON, build_pools},
+    [PAGE_EVENTS] = {"/events", TYPE_JSON, build_events},
     [PAGE_METRICS] = {"/metrics", METRICS_CONTENT_TYPE, build_metrics},
 };
 
@@ -207,6 +227,33 @@ static void reply_page(struct http *h, struct evhttp_request *req, size_t id)
     reply(req, page->code, page_rows[id].type, buf_span(&page->text));
 }
 
+/* ---- waking ---------------------------------------------------------------------------- */
+
+static uint64_t waits_now(void *owner)
+{
+    return now_of(owner);
+}
+
+static bool is_settled(void *owner)
+{
+    const char *error;
+    enum health health = health_of(look(owner), &error);
+    return health != HEALTH_ASLEEP && health != HEALTH_WAKING && health != HEALTH_NEVER_CONTACTED;
+}
+
+static void reply_health(void *owner, struct evhttp_request *req)
+{
+    reply_page(owner, req, PAGE_DB);
+}
+
+static const struct waits_ops waits_ops = {waits_now, is_settled, reply_health};
+
+static bool asks_to_wake(const struct evhttp_uri *uri)
+{
+    const char *query = evhttp_uri_get_query(uri);
+    return query && strcmp(query, "wake=1") == 0;
+}
+
 /* PAGES if there is none. */
 static size_t find_page(const char *path)
 {
@@ -232,6 +279,9 @@ static void on_request(struct evhttp_request *req, void *arg)
     } else if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
         add_header(req, "Allow", "GET, HEAD");
         reply_error(req, 405, "only GET and HEAD\n");
+    } else if (id == PAGE_DB && asks_to_wake(uri)) {
+        wake_databases(h->options.shared);
+        waits_add(h->waits, req);
     } else {
         reply_page(h, req, id);
     }
@@ -276,6 +326,7 @@ static bool set_up(struct http *h)
     evhttp_set_allowed_methods(h->server, ALL_METHODS);
     evhttp_set_bevcb(h->server, on_connection, h);
     evhttp_set_gencb(h->server, on_request, h);
+    h->waits = waits_new(h->options.base, &waits_ops, h);
     event_assign(&h->sweep, h->options.base, -1, EV_PERSIST, on_sweep, h);
     return event_add(&h->sweep, &second) == 0;
 }
@@ -305,6 +356,7 @@ void http_free(struct http **hp)
     http_listen_free(&h->listen);
     if (event_initialized(&h->sweep))
         event_del(&h->sweep);
+    waits_free(&h->waits);
     if (h->server)
         evhttp_free(h->server);
     crowd_free(&h->crowd);

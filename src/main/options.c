@@ -74,7 +74,8 @@ static void take_override(struct options *o, char *text)
         return;
     }
     *equals = '\0';
-    o->overrides[o->request.n_overrides++] = (struct config_override){text, equals + 1};
+    o->overrides[o->request.n_overrides++] =
+        (struct config_override){.name = text, .value = equals + 1};
 }
 
 static bool is_url(const char *text)

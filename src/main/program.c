@@ -18,6 +18,7 @@
 #include "relay/cancel.h"
 #include "relay/places.h"
 #include "relay/refit.h"
+#include "worker/history.h"
 #include "worker/process.h"
 #include "worker/worker.h"
 
@@ -152,7 +153,9 @@ static bool start_shared(struct program *p, int workers)
 static void on_reload(void *owner, struct process_reload *request)
 {
     struct program *p = owner;
-    log_info("RELOAD command issued");
+    const char *name, *value;
+    if (!process_setting(request, &name, &value))
+        log_info("RELOAD command issued");
     reload_begin(p->reload, request);
 }
 
@@ -167,6 +170,8 @@ bool program_start(struct program *p)
     if (!start_shared(p, workers))
         return false;
     p->reload = reload_new(p);
+    p->shared.history = history_new();
+    log_observe(history_observe, p->shared.history);
     p->shared.process = process_new(p->loop, &process_ops, p);
     p->workers = workers_new(&p->shared, workers, p->setup, &console_ops);
     stats_line_init(&p->stats_line, p->loop, &p->shared, cfg);
@@ -193,6 +198,8 @@ void program_stop(struct program *p)
     process_free(&p->shared.process);
     reload_free(&p->reload);
     shutdown_fini(&p->shutdown);
+    log_observe(NULL, NULL);
+    history_free(&p->shared.history);
     resolver_free(&p->shared.resolver);
     registry_free(&p->shared.registry);
     places_free(&p->shared.places);

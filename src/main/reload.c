@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "main/listen.h"
+#include "main/options.h"
 #include "main/program.h"
 #include "main/systemd.h"
 #include "net/resolver.h"
@@ -24,11 +25,18 @@ struct requests {
     size_t n;
 };
 
+/* Settings on top of all other sources, by SET. */
+struct overlay {
+    struct config_override *each; /* names and values are owned */
+    size_t n;
+};
+
 struct reload {
     struct program *program;
-    struct mailbox mailbox; /* where rounds through the workers end */
-    struct setup *setup;    /* the new one; NULL: none runs */
-    bool again;             /* somebody has asked meanwhile */
+    struct overlay overlay, next_overlay; /* in force; that of the reload that runs */
+    struct mailbox mailbox;               /* where rounds through the workers end */
+    struct setup *setup;                  /* the new one; NULL: none runs */
+    bool again;                           /* a signal has asked meanwhile */
     struct requests now, later;
 };
 
@@ -59,6 +67,79 @@ static void drop(struct requests *q)
     for (size_t i = 0; i < q->n; i++)
         process_drop(q->each[i]);
     q->n = 0;
+}
+
+/* What is done next: one SET, or all the reloads that were asked for in a row. False: nothing. */
+static bool take_batch(struct reload *r)
+{
+    const char *name, *value;
+    size_t n = 0;
+    while (n < r->later.n && !process_setting(r->later.each[n], &name, &value))
+        n++;
+    if (!r->again && n == 0 && r->later.n)
+        n = 1;
+    bool some = r->again || n > 0;
+    r->again = false;
+    memcpy(r->now.each, r->later.each, n * sizeof r->now.each[0]);
+    r->now.n = n;
+    r->later.n -= n;
+    memmove(r->later.each, r->later.each + n, r->later.n * sizeof r->later.each[0]);
+    return some;
+}
+
+/* ---- settings by SET ------------------------------------------------------------------- */
+
+static void overlay_clear(struct overlay *o)
+{
+    for (size_t i = 0; i < o->n; i++) {
+        free((char *)o->each[i].name);
+        free((char *)o->each[i].value);
+    }
+    free(o->each);
+    *o = (struct overlay){0};
+}
+
+static void overlay_put(struct overlay *o, const char *name, const char *value)
+{
+    size_t i = 0;
+    while (i < o->n && strcmp(o->each[i].name, name) != 0)
+        i++;
+    if (i == o->n) {
+        o->each = xrealloc(o->each, (o->n + 1) * sizeof o->each[0]);
+        o->each[o->n++] = (struct config_override){.name = xstrdup(name), .origin = "console"};
+    }
+    free((char *)o->each[i].value);
+    o->each[i].value = xstrdup(value);
+}
+
+/* A plain reload begins with none. */
+static void build_overlay(struct reload *r)
+{
+    const char *name, *value;
+    overlay_clear(&r->next_overlay);
+    if (!r->now.n || !process_setting(r->now.each[0], &name, &value))
+        return;
+    for (size_t i = 0; i < r->overlay.n; i++)
+        overlay_put(&r->next_overlay, r->overlay.each[i].name, r->overlay.each[i].value);
+    overlay_put(&r->next_overlay, name, value);
+}
+
+static struct setup *load_with_overlay(struct reload *r, struct error *err)
+{
+    const struct program *p = r->program;
+    const struct overlay *o = &r->next_overlay;
+    struct options options = *p->options;
+    size_t n = options.request.n_overrides;
+    struct config_override *all = xcalloc(n + o->n + 1, sizeof *all);
+    if (n)
+        memcpy(all, options.request.overrides, n * sizeof *all);
+    if (o->n)
+        memcpy(all + n, o->each, o->n * sizeof *all);
+    options.request.overrides = all;
+    options.request.n_overrides = n + o->n;
+    struct setup *setup = program_load(&options, p->setup, err);
+    free(all);
+    return setup;
 }
 
 /* ---- settings that wait for a restart -------------------------------------------------- */
@@ -125,18 +206,19 @@ static void each_serve(struct relay *w, void *arg)
     refit_serve(w);
 }
 
+static bool start(struct reload *r);
+
 static void finish(struct reload *r)
 {
     setup_unref(&r->setup);
+    overlay_clear(&r->overlay);
+    r->overlay = r->next_overlay;
+    r->next_overlay = (struct overlay){0};
     systemd_notify("READY=1");
     log_info("configuration reloaded");
     answer(&r->now, true, NULL);
-    if (!r->again)
-        return;
-    r->again = false;
-    r->now = r->later;
-    r->later.n = 0;
-    reload_begin(r, NULL);
+    while (take_batch(r) && !start(r))
+        ;
 }
 
 static void workers_have_swapped(struct reload *r)
@@ -179,28 +261,36 @@ static void refuse(struct reload *r, const struct error *err)
     answer(&r->now, false, err);
 }
 
-void reload_begin(struct reload *r, struct process_reload *request)
+/* For r->now; false: it was refused. */
+static bool start(struct reload *r)
 {
     struct program *p = r->program;
     struct error err;
-    if (r->setup) {
-        r->again = true;
-        take_request(&r->later, request);
-        return;
-    }
-    take_request(&r->now, request);
     systemd_notify_reloading();
-    struct setup *setup = program_load(p->options, p->setup, &err);
+    build_overlay(r);
+    struct setup *setup = load_with_overlay(r, &err);
     /* The log file is opened anew also where nothing else has changed: it may have been rotated. */
     if (setup && !logging_apply(setup_config(setup), p->options, &err))
         setup_unref(&setup);
     if (!setup) {
         refuse(r, &err);
-        return;
+        return false;
     }
     r->setup = setup;
     take_own_part(r);
     go_round(r, each_swap, workers_have_swapped);
+    return true;
+}
+
+void reload_begin(struct reload *r, struct process_reload *request)
+{
+    if (r->setup) {
+        r->again = r->again || !request;
+        take_request(&r->later, request);
+        return;
+    }
+    take_request(&r->now, request);
+    (void)start(r);
 }
 
 /* ---- life ------------------------------------------------------------------------------ */
@@ -222,6 +312,8 @@ void reload_free(struct reload **rp)
     drop(&r->now);
     drop(&r->later);
     setup_unref(&r->setup);
+    overlay_clear(&r->overlay);
+    overlay_clear(&r->next_overlay);
     free(r);
     *rp = NULL;
 }

@@ -282,6 +282,8 @@ struct pool_dial_answer {
 bool pool_reserve_dial(struct pool *p, uint64_t now_us, struct pool_dial_answer *out);
 /* The same to reach min_pool_size. Never starves and never evicts: nobody waits for it. */
 bool pool_reserve_min(struct pool *p, uint64_t now_us, struct pool_dial_answer *out);
+/* The same to reach one, whatever min_pool_size. */
+bool pool_reserve_wake(struct pool *p, uint64_t now_us, struct pool_dial_answer *out);
 /* A reserved dial was not begun. (One that was begun and failed: pool_closed.) True: waiters
  * justify another dial. Then call pool_next_hungry. */
 bool pool_unreserve_dial(struct pool *p, uint64_t now_us);

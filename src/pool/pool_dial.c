@@ -120,7 +120,9 @@ bool pool_reserve_dial(struct pool *p, uint64_t now_us, struct pool_dial_answer 
     return out->what == POOL_DIAL_RESERVED;
 }
 
-bool pool_reserve_min(struct pool *p, uint64_t now_us, struct pool_dial_answer *out)
+/* Towards `wanted` servers, or min_pool_size if that is 0. */
+static bool reserve_unasked(struct pool *p, uint32_t wanted, uint64_t now_us,
+                            struct pool_dial_answer *out)
 {
     struct pool_shared *sh = pool_lock(p);
 
@@ -128,7 +130,7 @@ bool pool_reserve_min(struct pool *p, uint64_t now_us, struct pool_dial_answer *
     grow(sh, now_us);
     if (is_closed_for_dials(sh) || sh->disabled)
         out->what = POOL_DIAL_PAUSED;
-    else if (sh->n_waiting > 0 || pool_staying(sh) >= sh->set.min)
+    else if (sh->n_waiting > 0 || pool_staying(sh) >= (wanted ? wanted : sh->set.min))
         out->what = POOL_DIAL_NOT_NEEDED;
     else if (sh->total >= sh->target)
         full(sh, now_us, out);
@@ -136,6 +138,16 @@ bool pool_reserve_min(struct pool *p, uint64_t now_us, struct pool_dial_answer *
         reserve_locked(p, now_us, false, out);
     pool_unlock(p);
     return out->what == POOL_DIAL_RESERVED;
+}
+
+bool pool_reserve_min(struct pool *p, uint64_t now_us, struct pool_dial_answer *out)
+{
+    return reserve_unasked(p, 0, now_us, out);
+}
+
+bool pool_reserve_wake(struct pool *p, uint64_t now_us, struct pool_dial_answer *out)
+{
+    return reserve_unasked(p, 1, now_us, out);
 }
 
 /* Takes a server that is in no list any more out of the count. */

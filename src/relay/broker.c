@@ -36,7 +36,7 @@ static void end_wait(struct session *ses)
 {
     if (!ses->wait_since_us)
         return;
-    counter_add(&ses->stats->wait_time, loop_now(ses->relay->loop) - ses->wait_since_us);
+    stats_note(ses->stats, LATENCY_WAIT, loop_now(ses->relay->loop) - ses->wait_since_us);
     ses->wait_since_us = 0;
     ses->relay->n_waiting--;
 }

@@ -11,6 +11,7 @@
 #include "net/stream.h"
 #include "proto/startup.h"
 #include "relay/broker.h"
+#include "relay/control.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
 
@@ -141,6 +142,10 @@ static void tell_requester(struct relay *r, const struct requester *q)
 static bool cancel_session(struct session *ses, const struct requester *q)
 {
     struct error err;
+    if (ses->is_operator) {
+        control_note_cancel(ses->relay->shared->control, ses->id);
+        return false;
+    }
     if (ses->lent) {
         struct lent *l = ses->lent;
         bool runs = !server_is_at_rest(l->server) || server_status(l->server) != 'I';

@@ -192,6 +192,15 @@ void dial_for_min(struct relay *r, struct pool *p)
         (void)dial_reserved(r, p, a.generation, &err);
 }
 
+void dial_to_wake(struct relay *r, struct pool *p)
+{
+    struct pool_dial_answer a;
+    struct error err;
+    uint64_t now = loop_now(r->loop);
+    if (may_dial(p, now, &err) && pool_reserve_wake(p, now, &a))
+        (void)dial_reserved(r, p, a.generation, &err);
+}
+
 void dial_for_hungry(struct relay *r, struct pool *p)
 {
     struct pool *hungry;

@@ -19,6 +19,8 @@ struct target;
 bool dial_for_waiters(struct relay *r, struct pool *p, struct error *err);
 /* Opens towards min_pool_size. */
 void dial_for_min(struct relay *r, struct pool *p);
+/* Opens one if there is none: the operator wants to know whether the database can be reached. */
+void dial_to_wake(struct relay *r, struct pool *p);
 /* Pools that starved for a place under a cap that `p` shares. */
 void dial_for_hungry(struct relay *r, struct pool *p);
 /* After a dial has ended: other pools of the same target may go on. */

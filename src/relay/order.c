@@ -4,6 +4,7 @@
 
 #include "relay/broker.h"
 #include "relay/cancel.h"
+#include "relay/dial.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
 
@@ -83,6 +84,11 @@ void order_dismiss_waiting(struct relay *r, const struct error *err)
     struct session *ses;
     while ((ses = any_waiting(r)) != NULL)
         broker_fail_waiting(ses, err, true);
+}
+
+void order_wake(struct relay *r, struct pool *p)
+{
+    dial_to_wake(r, p);
 }
 
 void order_resume(struct relay *r, struct pool *p)

@@ -41,6 +41,7 @@
 
 struct cancel_keys;
 struct control;
+struct history;
 struct keycache;
 struct limits;
 struct places;
@@ -57,6 +58,7 @@ struct relay_shared {
     struct registry *registry;
     struct places *places;
     struct control *control;
+    struct history *history; /* what happened lately: worker/history.h; NULL: nobody keeps it */
     struct process *process; /* how to ask the main thread: worker/process.h */
     struct cancel_keys *cancel_keys;
     struct keycache *keycache;

@@ -242,7 +242,7 @@ static void count_ready(struct lent *l)
     struct stats *stats = ses->stats;
     counter_add(&stats->query, 1);
     if (ses->query_since_us)
-        counter_add(&stats->query_time, now - ses->query_since_us);
+        stats_note(stats, LATENCY_QUERY, now - ses->query_since_us);
     ses->query_since_us = 0;
     ses->query_overdue = false;
     ses->ending = SQL_ENDS_NOTHING;
@@ -250,7 +250,7 @@ static void count_ready(struct lent *l)
         return;
     counter_add(&stats->xact, 1);
     if (ses->xact_since_us)
-        counter_add(&stats->xact_time, now - ses->xact_since_us);
+        stats_note(stats, LATENCY_XACT, now - ses->xact_since_us);
     ses->xact_since_us = 0;
 }
 

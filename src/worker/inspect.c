@@ -303,6 +303,11 @@ void inspect_latency(struct relay *r, void (*fn)(const struct inspect_latency *r
     registry_each(relay_shared_of(r)->registry, read_latency, &run);
 }
 
+struct history *inspect_history(struct relay *r)
+{
+    return relay_shared_of(r)->history;
+}
+
 struct stats *inspect_console_stats(struct relay *r)
 {
     return figures_row(places_console_figures(relay_shared_of(r)->places),

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct history;
 struct relay;
 
 struct inspect_database {
@@ -66,6 +67,9 @@ struct inspect_latency {
 /* A row for each pool that was used and each kind of time. */
 void inspect_latency(struct relay *r, void (*fn)(const struct inspect_latency *row, void *arg),
                      void *arg);
+
+/* What happened lately (worker/history.h). */
+struct history *inspect_history(struct relay *r);
 
 /* The row of the console alone, to count in. */
 struct stats *inspect_console_stats(struct relay *r);

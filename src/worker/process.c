@@ -39,6 +39,7 @@ struct process_reload {
     uint64_t client_id;
     void (*done)(struct client *c, bool ok, const struct error *err, void *arg);
     void *arg;
+    char *name, *value; /* owned; NULL: a reload */
 
     /* The answer. */
     bool ok;
@@ -50,6 +51,8 @@ static void deliver_answer(struct message *m, void *receiver)
     struct process_reload *q = container_of(m, struct process_reload, message);
     struct client *c = receiver ? relay_find_client(receiver, q->client_id) : NULL;
     q->done(c, q->ok, &q->err, q->arg);
+    free(q->name);
+    free(q->value);
     free(q);
 }
 
@@ -77,11 +80,22 @@ static void deliver_question(struct message *m, void *receiver)
         deliver_answer(m, NULL);
 }
 
-void process_reload(struct relay *home, uint64_t client_id,
-                    void (*done)(struct client *c, bool ok, const struct error *err, void *arg),
-                    void *arg)
+bool process_setting(const struct process_reload *request, const char **name_out,
+                     const char **value_out)
+{
+    *name_out = request->name;
+    *value_out = request->value;
+    return request->name != NULL;
+}
+
+/* Takes name and value. */
+static void ask(struct relay *home, uint64_t client_id, char *name, char *value,
+                void (*done)(struct client *c, bool ok, const struct error *err, void *arg),
+                void *arg)
 {
     struct process_reload *q = xcalloc(1, sizeof *q);
+    q->name = name;
+    q->value = value;
     q->message.deliver = deliver_question;
     q->home = home;
     q->client_id = client_id;
@@ -89,4 +103,18 @@ void process_reload(struct relay *home, uint64_t client_id,
     q->arg = arg;
     error_set(&q->err, SQLSTATE_ADMIN_SHUTDOWN, "pooler is shutting down");
     mailbox_post(&relay_shared_of(home)->process->mailbox, &q->message);
+}
+
+void process_reload(struct relay *home, uint64_t client_id,
+                    void (*done)(struct client *c, bool ok, const struct error *err, void *arg),
+                    void *arg)
+{
+    ask(home, client_id, NULL, NULL, done, arg);
+}
+
+void process_set(struct relay *home, uint64_t client_id, const char *name, const char *value,
+                 void (*done)(struct client *c, bool ok, const struct error *err, void *arg),
+                 void *arg)
+{
+    ask(home, client_id, xstrdup(name), xstrdup(value), done, arg);
 }

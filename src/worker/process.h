@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* process.h - what concerns the program as a whole is asked of the main thread: a reload.
+/* process.h - what concerns the program as a whole is asked of the main thread: a reload, also one
+ * with a setting of the operator's on top.
  *
  * Questions come from the console, in a worker's thread; answers go back to that worker and find
  * the client by its id. (How the program is asked to stop: relay/control.h.) */
@@ -31,6 +32,10 @@ void process_free(struct process **p);
 /* Takes the request. *err is copied; it is looked at if `ok` is false. */
 void process_answer(struct process_reload *request, bool ok, const struct error *err);
 
+/* The setting that the request is about; false: it is about what the files say, and settings of
+ * earlier requests count no more. Borrowed from the request. */
+bool process_setting(const struct process_reload *request, const char **name_out,
+                     const char **value_out);
 /* Takes the request, which will not be answered: the program ends. No other thread runs any more.
  */
 void process_drop(struct process_reload *request);
@@ -42,5 +47,9 @@ void process_drop(struct process_reload *request);
 void process_reload(struct relay *home, uint64_t client_id,
                     void (*done)(struct client *c, bool ok, const struct error *err, void *arg),
                     void *arg);
+/* The same with one setting on top of everything, until the next reload without. */
+void process_set(struct relay *home, uint64_t client_id, const char *name, const char *value,
+                 void (*done)(struct client *c, bool ok, const struct error *err, void *arg),
+                 void *arg);
 
 #endif

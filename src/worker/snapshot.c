@@ -234,3 +234,8 @@ void snapshot_free(struct snapshot **s)
     free(*s);
     *s = NULL;
 }
+
+struct history *snapshot_history(struct relay_shared *shared)
+{
+    return shared->history;
+}

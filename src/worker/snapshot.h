@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct history;
 struct relay_shared;
 
 /* A page about so many pools stays below 1 MB: about 12 KB each, with names of usual length. */
@@ -106,6 +107,8 @@ struct snapshot {
 /* Any thread, while the workers exist. Owned by the caller. */
 struct snapshot *snapshot_take(struct relay_shared *shared, uint64_t now_us);
 void snapshot_free(struct snapshot **s);
+/* What happened lately (worker/history.h); NULL if nobody keeps it. */
+struct history *snapshot_history(struct relay_shared *shared);
 
 /* Doubles from bucket to bucket; UINT64_MAX for the last. */
 uint64_t snapshot_bucket_us(size_t bucket);

@@ -287,7 +287,6 @@ def test_a_command_in_pieces_is_read_whole(console):
         ("SELECT 1", "42601"),
         ("SHOW FDS", "0A000"),
         ("SUSPEND", "0A000"),
-        ("SET default_pool_size = 7", "0A000"),
         ("SET nothing = 7", "42704"),
         ("PAUSE nowhere", "3D000"),
         ("KILL pgbouncer", "0A000"),

@@ -24,6 +24,7 @@ PAGES = {
     "/readyz": "text/plain; charset=utf-8",
     "/health/db": "application/json",
     "/pools": "application/json",
+    "/events": "application/json",
     "/metrics": "application/openmetrics-text; version=1.0.0; charset=utf-8",
 }
 PAGE_AGE_S = 0.2

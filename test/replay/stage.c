@@ -2,6 +2,7 @@
 /* stage.c - builds the program under test, and takes it down. */
 #include "replay/stage.h"
 
+#include "admin/console.h"
 #include "auth/auth.h"
 #include "auth/keycache.h"
 #include "base/mem.h"
@@ -139,7 +140,7 @@ bool stage_start(struct stage *s, struct error *err)
     start_shared(s, workers);
     for (unsigned i = 0; i < workers; i++) {
         s->loops[i] = loop_new();
-        s->relays[i] = relay_new(&s->shared, (int)i, s->loops[i], s->setup, NULL);
+        s->relays[i] = relay_new(&s->shared, (int)i, s->loops[i], s->setup, &console_ops);
     }
     return true;
 }

@@ -72,6 +72,8 @@ COLUMNS = {
         "host:t port:i state:t breaker:t connecting:i failures:i wakes:q last_sqlstate:t "
         "last_error:t next_try_ms:q"
     ),
+    "EVENTS": "id:q time:t severity:t message:t",
+    "ERRORS": "id:q time:t severity:t message:t",
     "LATENCY": (
         "database:t user:t what:t count:q mean_us:q p50_us:q p90_us:q p95_us:q p99_us:q p999_us:q "
         "max_us:q"

@@ -238,6 +238,25 @@ static void test_a_raised_size_justifies_dials(void **state)
     scene_end(&sc);
 }
 
+static void test_one_is_opened_to_wake_and_no_second(void **state)
+{
+    (void)state;
+    struct scene sc = scene_of(sized(5));
+    struct pool_settings set = sized(5);
+    struct pool_dial_answer a;
+
+    set.min = 0;
+    pool_set_limits(sc.p, &set, 1);
+    assert_true(pool_reserve_wake(sc.p, 10, &a));
+    assert_false(pool_reserve_wake(sc.p, 10, &a));
+    assert_int_equal(a.what, POOL_DIAL_NOT_NEEDED);
+    pool_unreserve_dial(sc.p, 11);
+    pool_pause(sc.p, POOL_PAUSE_CLOSE);
+    assert_false(pool_reserve_wake(sc.p, 12, &a));
+    assert_int_equal(a.what, POOL_DIAL_PAUSED);
+    scene_end(&sc);
+}
+
 static void test_idle_servers_go_from_the_old_end_down_to_min(void **state)
 {
     (void)state;
@@ -289,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_a_pool_without_any_server_shrinks_to_one),
         cmocka_unit_test(test_a_lowered_size_closes_as_many_as_are_too_many),
         cmocka_unit_test(test_a_raised_size_justifies_dials),
+        cmocka_unit_test(test_one_is_opened_to_wake_and_no_second),
         cmocka_unit_test(test_idle_servers_go_from_the_old_end_down_to_min),
         cmocka_unit_test(test_lifetimes_of_servers_opened_together_end_apart),
     };
