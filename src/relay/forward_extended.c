@@ -76,14 +76,6 @@ static bool is_our_name(struct span name)
 
 /* ---- Parse ----------------------------------------------------------------------------- */
 
-/* What a Parse that is sent now is parsed under. Within a transaction that is not yet the
- * session's: a SET may still be rolled back, SET LOCAL will be gone. */
-static struct param_set *params_for_parse(struct session *ses)
-{
-    const struct lent *l = ses->lent;
-    return l->target ? client_params(ses->client) : server_params(l->server);
-}
-
 /* The name is taken. The server, asked to parse the new text under the name of the old one, finds
  * everything that is wrong with it in the order in which the client's own server would. */
 static void parse_again(struct session *ses, const struct frontend_parse *m, struct statement *st,
@@ -126,7 +118,7 @@ static enum request_verdict parse_named(struct session *ses, const struct fronte
     struct statement *st =
         names_state_is_uncertain(ses->lent)
             ? statement_private(m->query, m->oids, m->n_oids)
-            : statement_intern(m->query, m->oids, m->n_oids, params_for_parse(ses));
+            : statement_intern(m->query, m->oids, m->n_oids, provide_params(ses));
     uint64_t unit = server_statements_unit(provide_have(ses), statement_id(st));
     bool known = !names_is_uncertain(ses->lent, unit);
     if (known)
@@ -138,7 +130,7 @@ static enum request_verdict parse_named(struct session *ses, const struct fronte
 static void parse_unnamed(struct session *ses, const struct request *r,
                           const struct frontend_parse *m)
 {
-    struct param_set *params = names_state_is_uncertain(ses->lent) ? NULL : params_for_parse(ses);
+    struct param_set *params = names_state_is_uncertain(ses->lent) ? NULL : provide_params(ses);
     client_statements_set_unnamed(provide_names(ses), m->query, m->oids, m->n_oids, params,
                                   ses->lent->unit);
     server_statements_set_unnamed(provide_have(ses), ses->id,

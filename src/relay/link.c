@@ -45,7 +45,12 @@ static void diff_ahead(void *arg, struct span name, const struct span *value)
     struct diff_run *d = arg;
     struct buf command = {0};
     struct expect_queue *q = server_expects(d->ses->lent->server);
-    params_command(&command, name, value);
+    /* A SET would make the client's own SET LOCAL outlive the transaction. Outside of one there is
+     * none, and SET LOCAL would warn. */
+    if (server_status(d->ses->lent->server) == 'I')
+        params_command(&command, name, value);
+    else
+        params_command_local(&command, name, value);
     frontend_build_run(d->out, span_str(own), span_str(own), buf_span(&command));
     frontend_build_close(d->out, 'P', span_str(own));
     frontend_build_close(d->out, 'S', span_str(own));

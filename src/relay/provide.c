@@ -42,10 +42,16 @@ void provide_room(struct session *ses, uint64_t id, bool may_be_there)
         close_on_server(ses, evicted, evicted);
 }
 
+struct param_set *provide_params(struct session *ses)
+{
+    const struct lent *l = ses->lent;
+    return l->target ? client_params(ses->client) : server_params(l->server);
+}
+
 /* Parses again under the state of the original Parse, if the session has another one by now. */
 static struct param_set *parse_state_of(struct session *ses, struct param_set *state)
 {
-    struct param_set *now = client_params(ses->client);
+    struct param_set *now = provide_params(ses);
     if (!state) /* not known yet: it is being parsed in this very unit */
         return NULL;
     if (params_fingerprint(state) == params_fingerprint(now))
@@ -62,12 +68,12 @@ void provide_statement(struct session *ses, struct statement *st)
         return;
     struct param_set *then = parse_state_of(ses, statement_params(st));
     if (then)
-        link_set_ahead(ses, then, client_params(ses->client));
+        link_set_ahead(ses, then, provide_params(ses));
     provide_room(ses, id, there);
     statement_build_parse(provide_out(ses), st);
     provide_expect(ses, EXPECT_PARSE, EXPECT_OURS, id, 0);
     if (then)
-        link_set_ahead(ses, client_params(ses->client), then);
+        link_set_ahead(ses, provide_params(ses), then);
     param_set_unref(&then);
 }
 
@@ -152,12 +158,12 @@ void provide_unnamed(struct session *ses)
     struct param_set *then =
         parse_state_of(ses, client_statements_unnamed_params(provide_names(ses)));
     if (then)
-        link_set_ahead(ses, then, client_params(ses->client));
+        link_set_ahead(ses, then, provide_params(ses));
     provide_compose_unnamed(ses);
     provide_expect(ses, EXPECT_PARSE, EXPECT_OURS, 0, 0);
     server_statements_set_unnamed(have, ses->id, generation, ses->lent->unit);
     if (then)
-        link_set_ahead(ses, client_params(ses->client), then);
+        link_set_ahead(ses, provide_params(ses), then);
     param_set_unref(&then);
 }
 

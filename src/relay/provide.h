@@ -24,6 +24,11 @@ static inline struct buf *provide_out(struct session *ses)
 void provide_expect(struct session *ses, enum expect_kind kind, enum expect_owner owner,
                     uint64_t arg, uint32_t serial);
 
+/* What a Parse that is sent now is parsed under. Within a transaction that is not yet the
+ * session's: a SET may still be rolled back, SET LOCAL will be gone. Borrowed until the next
+ * answer. */
+struct param_set *provide_params(struct session *ses);
+
 /* The server has the statement then. */
 void provide_statement(struct session *ses, struct statement *st);
 /* The same for the client's unnamed statement; if it has none, neither has the server. */

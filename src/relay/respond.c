@@ -269,10 +269,10 @@ static bool on_ready_for_query(struct server *s, const struct expect *e)
         link_gate_passed(l);
     if (e->owner != EXPECT_CLIENT)
         return false;
-    if (!l->session)
-        return false;
     names_answered(l, e);
     names_unit_over(l);
+    if (!l->session)
+        return false;
     count_ready(l);
     if (l->session->mode == POOL_MODE_STATEMENT && server_status(s) != 'I') {
         struct error err;

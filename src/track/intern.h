@@ -42,7 +42,7 @@ struct intern_table {
 /* Ids up to first_id - 1 are left to objects that are not made by intern_add. */
 #define INTERN_TABLE(equal_function, first_id)                                                     \
     {                                                                                              \
-        .lock = MUTEX_INITIALIZER, .last_id = (first_id)-1, .equal = (equal_function)    \
+        .lock = MUTEX_INITIALIZER, .last_id = (first_id)-1, .equal = (equal_function)              \
     }
 
 /* Random, the same for the life of the process: hashes start from it, so that no peer can choose

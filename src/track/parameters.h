@@ -114,6 +114,8 @@ void params_diff(const struct param_set *want, const struct param_set *have,
  * it does not depend on standard_conforming_strings. The name comes from a set. Lists of quoted
  * names (search_path) are written element by element. */
 void params_command(struct buf *out, struct span name, const struct span *value);
+/* The same for the rest of the transaction: SET LOCAL, also to DEFAULT. */
+void params_command_local(struct buf *out, struct span name, const struct span *value);
 
 /* ---- may it travel unguarded? ---- */
 

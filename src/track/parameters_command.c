@@ -72,18 +72,32 @@ static void put_list(struct buf *out, struct span value)
         put(out, "''");
 }
 
+static void put_value(struct buf *out, struct span name, struct span value)
+{
+    put(out, " TO ");
+    const struct param_name *row = param_name_find(name);
+    if (row && (row->traits & PARAM_LIST))
+        put_list(out, value);
+    else
+        put_string(out, value);
+}
+
 void params_command(struct buf *out, struct span name, const struct span *value)
 {
     put(out, value ? "SET " : "RESET ");
     put_name(out, name);
-    if (!value)
-        return;
-    put(out, " TO ");
-    const struct param_name *row = param_name_find(name);
-    if (row && (row->traits & PARAM_LIST))
-        put_list(out, *value);
+    if (value)
+        put_value(out, name, *value);
+}
+
+void params_command_local(struct buf *out, struct span name, const struct span *value)
+{
+    put(out, "SET LOCAL ");
+    put_name(out, name);
+    if (value)
+        put_value(out, name, *value);
     else
-        put_string(out, *value);
+        put(out, " TO DEFAULT");
 }
 
 /* ---- lists of names -------------------------------------------------------------------- */

@@ -259,6 +259,22 @@ def test_a_statement_whose_table_is_gone_fails_when_it_is_used(single):
         assert caught.value.sqlstate == "42P01"
 
 
+@pytest.mark.parametrize("word", ["SET", "SET LOCAL"])
+@pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
+def test_a_statement_is_parsed_again_without_a_trace_in_the_transaction(single, word, end):
+    with single.login() as first, single.login() as second:
+        run(first, wire.parse(DAYS, "s"))
+        second.query("DISCARD ALL")  # the server has forgotten it
+        first.query("BEGIN")
+        first.query(f"{word} datestyle = 'SQL, DMY'")
+        assert run(first, wire.bind(statement="s"), wire.execute()) == [["33"]]
+        assert first.query("SHOW datestyle") == [["SQL, DMY"]]
+        first.query(end)
+        kept = word == "SET" and end == "COMMIT"
+        assert first.query("SHOW datestyle") == [["SQL, DMY" if kept else "ISO, MDY"]]
+        assert second.query("SHOW datestyle") == [["ISO, MDY"]]
+
+
 # Names in a pipeline with errors
 
 
@@ -374,6 +390,20 @@ def test_a_taken_name_is_an_error_that_names_it(single, text):
             assert caught.value.sqlstate == "42P05"
             assert caught.value.text == 'prepared statement "s" already exists'
         assert run(client, wire.bind(statement="s"), wire.execute()) == [["1"]]
+
+
+def test_what_a_client_left_unanswered_is_not_believed_to_be_there(single):
+    """It leaves behind a pipeline of which the last group will be skipped."""
+    with single.login() as second:
+        with single.login() as first:
+            first.send(
+                wire.query("SELECT pg_sleep(0.3)"),
+                wire.query("SELECT 1"),
+                wire.parse("SELEKT"),
+                wire.parse("SELECT 'skipped'", "s"),
+                wire.SYNC,
+            )
+        assert run(second, extended("SELECT 'skipped'", "s")) == [["skipped"]]
 
 
 def test_only_the_first_63_bytes_of_a_name_count(single):

@@ -41,6 +41,14 @@ static void test_a_command_is_quoted_whatever_the_value_is(void **state)
         struct span guarded = span_of(copy, value.n);
         params_command(&out, span_str(cases[i].name), cases[i].value ? &guarded : NULL);
         assert_span(buf_span(&out), cases[i].want);
+        /* The same with LOCAL in it. */
+        struct buf local = {0};
+        params_command_local(&local, span_str(cases[i].name), cases[i].value ? &guarded : NULL);
+        const char *tail = cases[i].want + strlen(cases[i].value ? "SET " : "RESET ");
+        char want[200];
+        snprintf(want, sizeof want, "SET LOCAL %s%s", tail, cases[i].value ? "" : " TO DEFAULT");
+        assert_span(buf_span(&local), want);
+        buf_reset(&local);
         guard_free(copy, value.n);
         buf_reset(&out);
     }
