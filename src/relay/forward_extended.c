@@ -93,14 +93,16 @@ static void define(struct session *ses, struct span name, struct statement *st)
 {
     uint64_t id = statement_id(st);
     bool there = server_statements_touch(provide_have(ses), id);
-    bool inject = there && server_status(ses->lent->server) != 'E';
+    /* Behind what is not answered the transaction may have failed by then; in a failed one, and
+     * then, the server must see the Parse, to refuse it. */
+    bool pipelined = ses->lent->first_unit != ses->lent->unit;
+    bool inject = there && !pipelined && server_status(ses->lent->server) != 'E';
     uint32_t serial =
-        client_statements_define(provide_names(ses), name, st, ses->lent->unit, !inject);
+        client_statements_define(provide_names(ses), name, st, ses->lent->unit, !there);
     if (inject) {
         provide_expect(ses, EXPECT_INJECT_PARSE, EXPECT_CLIENT, id, serial);
         return;
     }
-    /* In a failed transaction the server must see the Parse, to refuse it. */
     provide_room(ses, id, there);
     statement_build_parse(provide_out(ses), st);
     provide_expect(ses, EXPECT_PARSE, EXPECT_CLIENT, id, serial);
@@ -345,15 +347,7 @@ static uint32_t drop_all(struct session *ses)
 {
     uint64_t unit = ses->lent->unit;
     uint32_t serial = client_statements_remove_all(provide_names(ses), unit);
-    server_statements_set_all_aside(provide_have(ses), serial, unit);
-    return serial;
-}
-
-static uint32_t drop_one(struct session *ses, struct span name, uint64_t id)
-{
-    uint64_t unit = ses->lent->unit;
-    uint32_t serial = client_statements_remove(provide_names(ses), name, unit);
-    server_statements_set_aside(provide_have(ses), id, serial, unit);
+    server_statements_set_aside(provide_have(ses), serial, unit);
     return serial;
 }
 
@@ -361,15 +355,14 @@ static void take_execute(struct session *ses, const struct request *r)
 {
     char folded[PROVIDE_FOLDED];
     uint32_t serial = 0;
-    struct statement *st = NULL;
-    if (ses->portal_drops == SQL_DROPS_ONE)
-        st = provide_unnamed_deallocates(ses);
-    if (st)
-        serial = drop_one(
-            ses, provide_deallocated(client_statements_unnamed_query(provide_names(ses)), folded),
-            statement_id(st));
-    else if (ses->portal_drops == SQL_DROPS_ALL)
+    if (ses->portal_drops == SQL_DROPS_ONE && provide_unnamed_deallocates(ses)) {
+        struct span text = client_statements_unnamed_query(provide_names(ses));
+        provide_goner(ses);
+        serial = client_statements_remove(provide_names(ses), provide_deallocated(text, folded),
+                                          ses->lent->unit);
+    } else if (ses->portal_drops == SQL_DROPS_ALL) {
         serial = drop_all(ses);
+    }
     ses->portal_drops = SQL_DROPS_NOTHING;
     provide_expect(ses, EXPECT_EXECUTE, EXPECT_CLIENT, 0, serial);
     outgoing_ref(&ses->relay->to_server, r->bytes.p, r->bytes.n);
@@ -379,7 +372,7 @@ bool extended_drop_names(struct session *ses, const struct request *r, enum sql_
                          uint32_t *serial_out, bool *rewritten_out)
 {
     struct span text;
-    char folded[PROVIDE_FOLDED], command[64];
+    char folded[PROVIDE_FOLDED];
     if (!r->last || !is_followed(ses) || !frontend_parse_query(body_of(r), &text))
         return true;
     if (drops == SQL_DROPS_ALL) {
@@ -394,8 +387,9 @@ bool extended_drop_names(struct session *ses, const struct request *r, enum sql_
     }
     if (!named.statement)
         return true;
-    frontend_build_query(provide_out(ses), provide_deallocate(ses, named.statement, command));
-    *serial_out = drop_one(ses, name, statement_id(named.statement));
+    provide_goner(ses);
+    frontend_build_query(provide_out(ses), span_str(provide_goner_command));
+    *serial_out = client_statements_remove(provide_names(ses), name, ses->lent->unit);
     *rewritten_out = true;
     return true;
 }

@@ -9,8 +9,6 @@
 #include "relay/link.h"
 #include "relay/names.h"
 
-#include <stdio.h>
-
 void provide_expect(struct session *ses, enum expect_kind kind, enum expect_owner owner,
                     uint64_t arg, uint32_t serial)
 {
@@ -109,14 +107,17 @@ struct span provide_deallocated(struct span text, char folded[PROVIDE_FOLDED])
     return span_of(folded, fold(name, quoted, folded, PROVIDE_FOLDED));
 }
 
-/* The same command about the statement as the server calls it; the server has it then. */
-struct span provide_deallocate(struct session *ses, struct statement *st, char command[64])
+#define GONER "PGBALLAST_GONE"
+
+const char provide_goner_command[] = "DEALLOCATE \"" GONER "\"";
+
+/* An empty statement is parsed in a failed transaction too. */
+void provide_goner(struct session *ses)
 {
-    char name[STATEMENT_NAME];
-    provide_statement(ses, st);
-    int n =
-        snprintf(command, 64, "DEALLOCATE \"%s\"", statement_server_name(statement_id(st), name));
-    return span_of(command, (size_t)n);
+    frontend_build_close(provide_out(ses), 'S', span_str(GONER));
+    provide_expect(ses, EXPECT_CLOSE, EXPECT_OURS, 0, 0);
+    frontend_build_parse(provide_out(ses), span_str(GONER), span_str(""), span_of(NULL, 0), 0);
+    provide_expect(ses, EXPECT_PARSE, EXPECT_OURS, 0, 0);
 }
 
 /* The client's statement that its unnamed DEALLOCATE is about, or NULL. */
@@ -132,12 +133,10 @@ struct statement *provide_unnamed_deallocates(struct session *ses)
 
 bool provide_compose_unnamed(struct session *ses)
 {
-    char command[64];
-    struct statement *st = provide_unnamed_deallocates(ses);
-    if (!st)
+    if (!provide_unnamed_deallocates(ses))
         return client_statements_build_unnamed(provide_names(ses), provide_out(ses));
-    struct span text = provide_deallocate(ses, st, command);
-    frontend_build_parse(provide_out(ses), span_str(""), text, span_of(NULL, 0), 0);
+    frontend_build_parse(provide_out(ses), span_str(""), span_str(provide_goner_command),
+                         span_of(NULL, 0), 0);
     return true;
 }
 

@@ -49,8 +49,10 @@ void provide_undefined(struct session *ses, struct span name);
 
 /* The name that `DEALLOCATE name` speaks of, as the protocol calls it; n is 0 if it is too long. */
 struct span provide_deallocated(struct span text, char folded[PROVIDE_FOLDED]);
-/* The same command about the statement as the server calls it; the server has it then. */
-struct span provide_deallocate(struct session *ses, struct statement *st, char command[64]);
+/* What is sent for it. The server keeps its copy for others, so what goes is a statement made for
+ * that, whatever state the transaction is in. */
+extern const char provide_goner_command[];
+void provide_goner(struct session *ses);
 /* The client's statement that its unnamed DEALLOCATE is about, or NULL. */
 struct statement *provide_unnamed_deallocates(struct session *ses);
 

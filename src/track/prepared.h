@@ -227,11 +227,9 @@ void server_statements_skipped(struct server_statements *ss, uint64_t id, uint64
 /* Forgets what it was given up to that unit (DISCARD ALL, DEALLOCATE ALL), and does not rely on the
  * unnamed one any more. */
 void server_statements_clear(struct server_statements *ss, uint64_t unit);
-/* One, or all, are going by a message that may still fail, or be skipped: then recall those of its
- * serial (client_statements_remove). When all is answered, forget. */
-void server_statements_set_aside(struct server_statements *ss, uint64_t id, uint32_t serial,
-                                 uint64_t unit);
-void server_statements_set_all_aside(struct server_statements *ss, uint32_t serial, uint64_t unit);
+/* All are going by a message that may still fail, or be skipped: then recall those of its serial
+ * (client_statements_remove_all). When all is answered, forget. */
+void server_statements_set_aside(struct server_statements *ss, uint32_t serial, uint64_t unit);
 void server_statements_recall(struct server_statements *ss, uint32_t serial);
 void server_statements_forget(struct server_statements *ss);
 

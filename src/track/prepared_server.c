@@ -108,27 +108,15 @@ void server_statements_put_back(struct server_statements *ss, uint64_t id)
     ss->count++;
 }
 
-static void set_aside(struct server_statements *ss, struct server_statement *e, uint32_t serial,
-                      uint64_t unit)
+void server_statements_set_aside(struct server_statements *ss, uint32_t serial, uint64_t unit)
 {
-    unhook(ss, e);
-    e->unit = unit;
-    e->serial = serial;
-    TAILQ_INSERT_TAIL(&ss->gone, e, link);
-}
-
-void server_statements_set_aside(struct server_statements *ss, uint64_t id, uint32_t serial,
-                                 uint64_t unit)
-{
-    struct server_statement *e = find(ss, id);
-    if (e)
-        set_aside(ss, e, serial, unit);
-}
-
-void server_statements_set_all_aside(struct server_statements *ss, uint32_t serial, uint64_t unit)
-{
-    while (!TAILQ_EMPTY(&ss->used))
-        set_aside(ss, TAILQ_FIRST(&ss->used), serial, unit);
+    struct server_statement *e;
+    while ((e = TAILQ_FIRST(&ss->used))) {
+        unhook(ss, e);
+        e->unit = unit;
+        e->serial = serial;
+        TAILQ_INSERT_TAIL(&ss->gone, e, link);
+    }
     server_statements_set_unnamed(ss, 0, 0, 0);
 }
 

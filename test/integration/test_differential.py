@@ -109,6 +109,9 @@ class Script:
             if self.random.random() < 0.15:
                 parts.append(wire.query(self.random.choice(("SELECT 7", "DEALLOCATE s1"))))
                 ready += 1
+        if self.random.random() < 0.2:
+            end = self.random.choice(("COMMIT", "ROLLBACK"))
+            parts, ready = [wire.query("BEGIN"), *parts, wire.query(end)], ready + 2
         if self.random.random() < 0.05:
             parts, ready = [wire.query("DEALLOCATE ALL")], 1
         self.steps.append((b"".join(parts), ready))
@@ -231,6 +234,7 @@ def readable(answer):
 def play(client, script):
     """A list of answers for each step, the parameters as told by then at its end."""
     transcript = []
+    failed = False  # the transaction: of several errors another one may come first
     for message, ready in script.steps:
         answers = []
         transcript.append(answers)
@@ -242,8 +246,12 @@ def play(client, script):
                     name, value, _ = answer.body.split(b"\0")
                     client.parameters[name.decode()] = value.decode()
                     continue
-                if said := readable(answer):
+                if failed and answer.letter == b"E":
+                    answers.append("an error in a failed transaction")
+                elif said := readable(answer):
                     answers.append(said)
+                if answer.letter == b"Z":
+                    failed = answer.body == b"E"
                 ready -= answer.letter == b"Z"
         except (Disconnected, OSError) as end:
             answers.append(("the connection ended", type(end).__name__))

@@ -60,7 +60,7 @@ static void test_load_precedence_is_command_line_environment_file_default(void *
     struct fixture *x = *state;
     put_file(x->env_file, "PGBALLAST_QUERY_TIMEOUT=2\n");
     const char *const vars[] = {"PGBALLAST_QUERY_TIMEOUT=3", NULL};
-    const struct config_override override = {"query_timeout", "4"};
+    const struct config_override override = {"query_timeout", "4", NULL};
     char *file_origin = xasprintf("%s:2", x->ini), *env_origin = xasprintf("%s:1", x->env_file);
     const struct {
         bool file, env_file, env, line;
@@ -105,7 +105,7 @@ static void test_load_collects_the_errors_of_all_sources_and_gives_nothing(void 
 {
     struct fixture *x = *state;
     const char *const vars[] = {"PGBALLAST_LISTEN_PORT=x", NULL};
-    const struct config_override overrides[] = {{"colour", "red"}, {"pool_mode", "fast"}};
+    const struct config_override overrides[] = {{"colour", "red", NULL}, {"pool_mode", "fast", NULL}};
     struct config *cfg = NULL;
     put_file(x->ini, "[pgballast]\nnope=1\npool_mode=transaction\n");
     put_file(x->env_file, "???\n");
