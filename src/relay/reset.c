@@ -131,6 +131,7 @@ bool reset_settle(struct lent *l)
         param_set_unref(&left);
     }
     bool was = l->discarded || l->was_reset;
-    reset_forget(l);
+    if (was) /* a fence is answered before what has been sent behind it */
+        reset_forget(l);
     return was;
 }
