@@ -27,5 +27,7 @@ class Events:
         self.counts.clear()
 
     def close(self):
+        """What ends after this, while the process stops, is counted only."""
         if self.file:
             self.file.close()
+        self.file = None
