@@ -22,6 +22,7 @@
 #include "worker/process.h"
 #include "worker/worker.h"
 
+#include <limits.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,18 +104,26 @@ static unsigned long long expected_descriptors(const struct config *cfg)
     return (unsigned long long)cfg->max_client_conn + servers + OWN_DESCRIPTORS;
 }
 
-static void raise_descriptor_limit(const struct config *cfg)
+/* Returns how many clients there may be where nothing else limits them. */
+static unsigned raise_descriptor_limit(const struct config *cfg)
 {
     struct rlimit limit;
     unsigned long long expected = expected_descriptors(cfg);
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
+        return 0;
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0)
         log_warning("could not raise the limit of open files: %s", strerror(errno));
+    /* max_client_conn=0: as many as there is room for beside the rest. */
+    unsigned long long room = limit.rlim_cur > expected ? limit.rlim_cur - expected : 1;
+    unsigned clients = room > UINT_MAX ? UINT_MAX : (unsigned)room;
+    if (cfg->max_client_conn == 0)
+        expected += clients;
     log_line(expected > limit.rlim_cur ? LOG_WARNING_LEVEL : LOG_INFO_LEVEL,
-             "kernel file descriptor limit: %llu; max_client_conn: %d, max expected fd use: %llu",
-             (unsigned long long)limit.rlim_cur, cfg->max_client_conn, expected);
+             "kernel file descriptor limit: %llu; max_client_conn: %u, max expected fd use: %llu",
+             (unsigned long long)limit.rlim_cur,
+             cfg->max_client_conn ? (unsigned)cfg->max_client_conn : clients, expected);
+    return clients;
 }
 
 static int worker_count(const struct config *cfg)
@@ -165,7 +174,7 @@ bool program_start(struct program *p)
 {
     const struct config *cfg = setup_config(p->setup);
     int workers = worker_count(cfg);
-    raise_descriptor_limit(cfg);
+    p->shared.max_by_descriptors = raise_descriptor_limit(cfg);
     p->loop = loop_new();
     if (!start_shared(p, workers))
         return false;

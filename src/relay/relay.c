@@ -145,6 +145,8 @@ static bool may_login(void *owner, struct client *c, struct error *err)
 {
     struct relay *r = owner;
     unsigned max = (unsigned)setup_config(r->setup)->max_client_conn;
+    if (!max)
+        max = r->shared->max_by_descriptors;
     /* The operator gets in when nobody else does, and takes nobody's place. */
     if (client_setup_login(c)->is_console) {
         struct session *ses = client_data(c);

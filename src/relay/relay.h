@@ -54,7 +54,8 @@ struct tls_context;
 /* What all workers share. Set before they start; each member locks for itself. */
 struct relay_shared {
     int n_workers;
-    struct relay **relays; /* by worker index */
+    unsigned max_by_descriptors; /* clients, where max_client_conn=0; 0: nobody knows */
+    struct relay **relays;       /* by worker index */
     struct registry *registry;
     struct places *places;
     struct control *control;
