@@ -105,7 +105,8 @@ static void test_load_collects_the_errors_of_all_sources_and_gives_nothing(void 
 {
     struct fixture *x = *state;
     const char *const vars[] = {"PGBALLAST_LISTEN_PORT=x", NULL};
-    const struct config_override overrides[] = {{"colour", "red", NULL}, {"pool_mode", "fast", NULL}};
+    const struct config_override overrides[] = {{"colour", "red", NULL},
+                                                {"pool_mode", "fast", NULL}};
     struct config *cfg = NULL;
     put_file(x->ini, "[pgballast]\nnope=1\npool_mode=transaction\n");
     put_file(x->env_file, "???\n");
