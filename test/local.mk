@@ -319,6 +319,8 @@ REPLAY_TESTS = \
 	test/replay/cancel-of-a-queued-statement.replay \
 	test/replay/cancel-of-a-running-statement.replay \
 	test/replay/cancel-that-brings-nothing.replay \
+	test/replay/cancel-whose-connection-does-not-end.replay \
+	test/replay/cancel-whose-connection-hangs-in-a-transaction.replay \
 	test/replay/cancel-with-a-wrong-key.replay \
 	test/replay/client-does-not-wait-for-the-login.replay \
 	test/replay/client-idle-timeout.replay \

@@ -109,6 +109,7 @@ struct cancel_run {
     struct dialer *dialer;
     struct stream stream;
     bool asked_tls;
+    bool sent; /* the request itself: only its connection's end tells that it can hit no more */
     bool over;
     struct cancel_run *next; /* relay->dead_cancels */
 };
@@ -219,6 +220,7 @@ void cancel_reap(struct relay *r)
 static void run_send(struct cancel_run *run)
 {
     struct buf b = {0};
+    run->sent = true;
     startup_build_cancel(&b, server_cancel_key(run->lent->server));
     stream_write(&run->stream, buf_span(&b).p, buf_len(&b));
     buf_reset(&b);
@@ -312,8 +314,9 @@ bool cancel_server(struct lent *l)
 
 void cancel_has_hit(struct lent *l)
 {
-    /* The connection of the request may still be open; it cannot hit twice. */
-    if (l->cancel != CANCEL_SENT)
+    /* Once sent it may hit yet: 57014 is also what a statement_timeout says, and PostgreSQL up to
+     * version 16 signals twice for one request, the process and then its group. */
+    if (l->cancel != CANCEL_SENT || (l->cancel_run && l->cancel_run->sent))
         return;
     if (l->cancel_run)
         l->cancel_run->lent = NULL;

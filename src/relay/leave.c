@@ -53,6 +53,8 @@ static void close_group(struct lent *l)
     if (q->copy_in) {
         frontend_build_copy_fail(outgoing_buf(out), span_str("client disconnected"));
         expect_push(q, EXPECT_COPY_END, EXPECT_OURS, 0);
+        /* In a group: the client's own Sync, if it has come, was ignored by the COPY. */
+        l->group_open |= expect_at(q, 0)->kind == EXPECT_EXECUTE;
     }
     if (l->group_open) {
         frontend_build_sync(outgoing_buf(out));

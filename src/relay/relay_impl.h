@@ -77,7 +77,7 @@ struct session {
 enum lent_cancel {
     CANCEL_NONE,
     CANCEL_SENT, /* a CancelRequest is on its way: not reusable until it is over */
-    CANCEL_OVER, /* the cancel connection ended, or 57014 came */
+    CANCEL_OVER, /* its connection ended: it can hit nobody any more */
 };
 
 /* A server and its place in a pool. */

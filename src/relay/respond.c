@@ -201,9 +201,9 @@ static void tell_parameters(struct lent *l)
     ses->told = view;
 }
 
-static void on_complete(struct server *s, const struct expect *e, struct span tag)
+/* Commands that count no rows. */
+static void note_command(struct lent *l, const struct expect *e, struct span tag)
 {
-    struct lent *l = lent_of(s);
     if (span_is(tag, "COMMIT") || span_is(tag, "PREPARE TRANSACTION"))
         link_committed(l);
     if (span_is(tag, "ROLLBACK"))
@@ -214,10 +214,18 @@ static void on_complete(struct server *s, const struct expect *e, struct span ta
     reset_note_run(l, tag);
     /* Among other statements; alone, it has a serial and was seen when it was sent. */
     if (!e->serial && (span_is(tag, "DISCARD ALL") || span_is(tag, "DEALLOCATE ALL"))) {
-        server_statements_clear(server_statements_of(s), l->first_unit);
+        server_statements_clear(server_statements_of(l->server), l->first_unit);
         if (l->session)
             client_statements_clear(client_statements_of(l->session->client), l->first_unit);
     }
+}
+
+static void on_complete(struct server *s, const struct expect *e, struct span tag)
+{
+    struct lent *l = lent_of(s);
+    bool counts_rows = tag.n && tag.p[tag.n - 1] >= '0' && tag.p[tag.n - 1] <= '9';
+    if (!counts_rows)
+        note_command(l, e, tag);
     if (e->kind == EXPECT_EXECUTE && server_expects(s)->swallowed_sync)
         l->group_open = true;
 }

@@ -131,6 +131,12 @@ static void sweep_server(struct lent *l, uint64_t now)
     }
     if (l->cancel == CANCEL_SENT && l->cancel_deadline_us && now >= l->cancel_deadline_us) {
         struct session *ses = l->session;
+        if (ses && l->first_unit != l->cancel_unit) {
+            /* What it was for is over; where the request is, nobody knows. */
+            l->close_when_idle = true;
+            cancel_abandon(l);
+            return;
+        }
         if (ses)
             fail_session(ses, SQLSTATE_QUERY_CANCELED,
                          ses->query_overdue ? "query timeout" : "cancel_wait_timeout");

@@ -171,7 +171,16 @@ size_t statement_count_total(void)
 
 const char *statement_server_name(uint64_t id, char out[STATEMENT_NAME])
 {
-    snprintf(out, STATEMENT_NAME, NAME_PREFIX "%llu", (unsigned long long)id);
+    char digits[20];
+    size_t n = 0, at = sizeof NAME_PREFIX - 1;
+    do {
+        digits[n++] = (char)('0' + id % 10);
+        id /= 10;
+    } while (id);
+    memcpy(out, NAME_PREFIX, at);
+    while (n)
+        out[at++] = digits[--n];
+    out[at] = '\0';
     return out;
 }
 
