@@ -5,12 +5,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/url_profile.h"
 #include "relay/cancel.h"
 #include "relay/dial.h"
 #include "relay/forward.h"
 #include "relay/handover.h"
 #include "relay/leave.h"
 #include "relay/relay_impl.h"
+#include "relay/terms.h"
 
 #include <stdlib.h>
 
@@ -203,6 +205,12 @@ static bool is_lendable(struct lent *l)
     }
     if (!cancel_is_over(l)) {
         l->release_waits = true;
+        return false;
+    }
+    /* Neon's proxy ends the connection of a request before it has carried it out. */
+    const char *host = l->terms->db->hosts[l->host].name;
+    if (l->cancel == CANCEL_OVER && !l->cancel_hit && url_host_is_neon(host)) {
+        broker_close_server(l, "a cancel request may still be on its way");
         return false;
     }
     l->cancel = CANCEL_NONE;

@@ -301,6 +301,7 @@ bool cancel_server(struct lent *l)
     l->cancel = CANCEL_SENT;
     l->cancel_run = run;
     l->cancel_unit = l->first_unit;
+    l->cancel_hit = false;
     uint64_t patience = setup_config(r->setup)->cancel_wait_timeout_us;
     l->cancel_deadline_us = patience ? loop_now(r->loop) + patience : 0;
     counter_add(&l->stats->canceled, 1);
@@ -314,6 +315,7 @@ bool cancel_server(struct lent *l)
 
 void cancel_has_hit(struct lent *l)
 {
+    l->cancel_hit = true;
     /* Once sent it may hit yet: 57014 is also what a statement_timeout says, and PostgreSQL up to
      * version 16 signals twice for one request, the process and then its group. */
     if (l->cancel != CANCEL_SENT || (l->cancel_run && l->cancel_run->sent))

@@ -129,6 +129,7 @@ struct lent {
     struct buf gate_error; /* the ErrorResponse of a refused gate */
 
     enum lent_cancel cancel;
+    bool cancel_hit; /* 57014 came since it was sent */
     uint64_t cancel_deadline_us;
     uint64_t cancel_unit; /* first_unit when it was sent: what it is to end */
     struct cancel_run *cancel_run;

@@ -112,7 +112,7 @@ static bool on_error(struct server *s, const struct expect *e, struct span messa
         r = (struct report){0}; /* too large to be looked at */
     bool reworded = reword(l, e, &r, message);
     names_failed(l, e, r.sqlstate);
-    if (l->cancel == CANCEL_SENT && span_is(r.sqlstate, SQLSTATE_QUERY_CANCELED))
+    if (l->cancel != CANCEL_NONE && span_is(r.sqlstate, SQLSTATE_QUERY_CANCELED))
         cancel_has_hit(l); /* whoever sent it */
     if (!l->session)
         return false;

@@ -102,6 +102,21 @@ def test_a_cancel_that_comes_too_late_does_not_hit_the_next_client(single):
             assert bystander.rows() == [[""]]
 
 
+def test_a_cancel_behind_a_57014_of_another_origin_hits_nobody_else(single):
+    """The statement says 57014 by itself while the request is on its way."""
+    fails = "DO $$ BEGIN PERFORM pg_sleep(0.004); RAISE EXCEPTION 'own' USING ERRCODE = '57014'; END $$"
+    with single.login() as racer, single.login() as bystander:
+        for turn in range(200):
+            racer.send(wire.query(fails))
+            canceller = threading.Timer(0.0005 * (turn % 10), racer.cancel)
+            canceller.start()
+            bystander.send(wire.query("SELECT pg_sleep(0.005)"))
+            with pytest.raises(ServerError):
+                racer.rows()
+            assert bystander.rows() == [[""]]
+            canceller.join()
+
+
 def test_cancel_keys_are_not_the_servers_own(pooler, postgres):
     with pooler.login() as client:
         pids = postgres.backends()

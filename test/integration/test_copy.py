@@ -2,6 +2,7 @@
 """COPY in both directions, complete, failing and broken off."""
 
 import io
+import time
 from contextlib import closing
 
 import psycopg2
@@ -87,3 +88,17 @@ def test_a_client_that_vanishes_inside_copy_out_leaves_a_clean_server(single):
     client.close()
     with single.login() as next_client:
         assert next_client.query("SELECT 1") == [["1"]]
+
+
+def test_a_client_that_vanishes_inside_a_copy_behind_its_sync_keeps_nobody_waiting(single, table):
+    """The COPY has ignored its Sync; the next client waits for the end of that group."""
+    with single.login() as witness:
+        client = single.login()
+        client.send(
+            wire.parse(f"COPY {table} FROM STDIN"), wire.bind(), wire.execute(), wire.SYNC
+        )
+        client.read_until(b"G")
+        client.close()
+        started = time.monotonic()
+        witness.query("SELECT 1")
+        assert time.monotonic() - started < 3
