@@ -413,6 +413,8 @@ bool conf_url_parse(struct conf_url *url, const char *text, struct error *err)
     bool ok;
     if (rest)
         ok = parse_uri(url, rest, err);
+    else if (strstr(text, "postgresql://") || strstr(text, "postgres://"))
+        ok = error_set(err, "", "there is something in front of postgresql://, perhaps a quote");
     else if (strstr(text, "://"))
         ok = error_set(err, "", "it is not a PostgreSQL URL (postgresql://user:password@host/db)");
     else

@@ -325,6 +325,18 @@ static bool apply_text(struct work *w, const char *text, const struct conf_env *
     return ok;
 }
 
+/* What a copied line or a secret made by `echo` brings along. A blank that is meant is written %20.
+ */
+static void strip_blanks(char *text)
+{
+    size_t before = strspn(text, " \t\r\n"), n = strlen(text + before);
+    while (n && strchr(" \t\r\n", text[before + n - 1]))
+        n--;
+    memmove(text, text + before, n);
+    mem_wipe(text + n, before);
+    text[n] = '\0';
+}
+
 bool url_profile_apply(struct config *cfg, const char *given, const struct conf_env *env,
                        conf_read_file *read_file, struct config_sink *sink)
 {
@@ -336,11 +348,13 @@ bool url_profile_apply(struct config *cfg, const char *given, const struct conf_
         text = xstrdup(given);
     else if (!conf_env_secret(env, "DATABASE_URL", read_file, &text, &w.origin, &err))
         return config_report(sink, CONFIG_ERROR, "environment DATABASE_URL", "%s", err.text);
+    if (text)
+        strip_blanks(text);
     if (!text)
         ok = config_report(sink, CONFIG_ERROR, "environment DATABASE_URL",
                            "there is no database to connect to; " HOW_TO_SET
                            " or name a configuration file");
-    else if (text[strspn(text, " \t\r\n")] == '\0')
+    else if (text[0] == '\0')
         ok = config_report(sink, CONFIG_ERROR, w.origin, "the database URL is empty; " HOW_TO_SET);
     else
         ok = apply_text(&w, text, env, read_file);

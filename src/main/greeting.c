@@ -107,7 +107,7 @@ static void log_upstream(const struct config *cfg, const struct config_database 
                  verification(cfg, db, &db->hosts[i]));
 }
 
-void greeting_log(const struct config *cfg)
+void greeting_log(const struct config *cfg, bool http)
 {
     if (cfg->profile == CONFIG_INI) {
         log_info("%u databases%s, pool_mode %s", HASH_COUNT(cfg->databases),
@@ -121,7 +121,7 @@ void greeting_log(const struct config *cfg)
     /* The console has the same address, under the name of another database. */
     log_info("console: psql '%.*spgballast'", (int)(strrchr(url, '/') + 1 - url), url);
     free(url);
-    if (cfg->http_port)
+    if (http)
         log_info("health: http://%s:%d/health/db, figures: /metrics, status page: /",
                  cfg->http_addr, cfg->http_port);
 }

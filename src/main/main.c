@@ -31,8 +31,13 @@ static int print_url(const struct config *cfg)
 static int print_certificate(const struct setup *s)
 {
     const char *pem = setup_client_certificate(s);
-    if (!pem)
+    if (!pem) {
+        fputs(
+            "pgballast: there is no certificate of our own making: client_tls_sslmode is disable, "
+            "client_tls_auto is off, or client_tls_cert_file names another\n",
+            stderr);
         return 1;
+    }
     fputs(pem, stdout);
     return 0;
 }

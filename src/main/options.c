@@ -143,6 +143,9 @@ static void take_option(struct options *o, int opt)
         fputs(usage, stdout);
         leave(o, 0);
         return;
+    case ':':
+        bad(o, "an option lacks its value");
+        return;
     default:
         bad(o, "unknown option");
     }
@@ -156,7 +159,7 @@ void options_parse(struct options *o, int argc, char **argv, char **env)
     o->request.overrides = o->overrides;
     opterr = 0;
     while (o->action != OPTIONS_EXIT &&
-           (opt = getopt_long(argc, argv, "du:RqvVh", longs, NULL)) != -1)
+           (opt = getopt_long(argc, argv, ":du:RqvVh", longs, NULL)) != -1)
         take_option(o, opt);
     if (o->action != OPTIONS_EXIT)
         take_positional(o, argc - optind, argv + optind);

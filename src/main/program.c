@@ -192,7 +192,7 @@ bool program_start(struct program *p)
     workers_start(p->workers);
     if (!listen_http(&p->http, p->loop, cfg, &p->shared))
         return false;
-    greeting_log(cfg);
+    greeting_log(cfg, p->http != NULL);
     log_info("process up: %s, %d workers", PACKAGE_STRING, workers);
     return true;
 }

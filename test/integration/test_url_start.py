@@ -3,6 +3,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 from urllib.request import urlopen
 
@@ -76,6 +77,8 @@ def test_a_url_on_the_command_line_is_taken_out_of_the_list_of_processes(postgre
         (None, "there is no database to connect to; set DATABASE_URL to postgresql://"),
         ("", "the database URL is empty; set DATABASE_URL to postgresql://"),
         ("mysql://app:hidden@h/db", "the database URL cannot be used"),
+        ("'postgresql://app:hidden@h/db'", "in front of postgresql://, perhaps a quote"),
+        ("psql 'postgresql://app:hidden@h/db'", "in front of postgresql://, perhaps a quote"),
         ("postgresql://app:hidden@h:port/db", "a port is not a number from 1 to 65535"),
         ("postgresql://app:hidden@h/db?nosuch", "the database URL cannot be used"),
         ("postgresql://app:hidden@h/db?sslmode=hidden", "sslmode must be one of: disable, allow"),
@@ -93,6 +96,45 @@ def test_what_is_wrong_with_the_url_is_said_in_one_sentence_and_status_2(
     assert said in output
     assert output.count("\n") == 1
     assert "hidden" not in output
+
+
+def test_blanks_around_the_url_do_not_count(postgres, workspace):
+    pooler = Pooler.from_url(workspace, postgres, f" {url(postgres)}\n")
+    status, output = leaves(pooler, "--print-url")
+    assert status == 0
+    assert output.rstrip("\n").endswith("/app")
+
+
+def test_pages_that_could_not_be_had_are_not_promised(postgres, workspace):
+    pooler = Pooler.from_url(workspace, postgres, url(postgres))
+    port = int(pooler.environment["PGBALLAST_HTTP_PORT"])
+    with socket.create_server(("127.0.0.1", port)):
+        pooler.start()
+        try:
+            wait_until(lambda: "process up" in pooler.log(), "it is up")
+        finally:
+            pooler.stop()
+    assert "going on without health and metrics" in pooler.log()
+    assert "health: http" not in pooler.log()
+
+
+@pytest.mark.parametrize(
+    "options, said", [(["--nosuch"], "unknown option"), (["--set"], "an option lacks its value")]
+)
+def test_a_wrong_call_is_said(postgres, workspace, options, said):
+    pooler = Pooler.from_url(workspace, postgres, url(postgres))
+    status, output = leaves(pooler, *options)
+    assert status == 1
+    assert said in output
+
+
+def test_asking_for_a_certificate_that_is_not_made_says_why_there_is_none(postgres, workspace):
+    pooler = Pooler.from_url(
+        workspace, postgres, url(postgres), PGBALLAST_CLIENT_TLS_SSLMODE="disable"
+    )
+    status, output = leaves(pooler, "--print-ca")
+    assert status == 1
+    assert "client_tls_sslmode" in output
 
 
 @pytest.mark.parametrize("port", ["80", "1023", "65536", "abc", "8000.5", "-1"])

@@ -8,14 +8,19 @@ from sqlalchemy import CheckConstraint, Column, DateTime
 from sqlmodel import Field, SQLModel
 
 
+# What the columns take. Without these bounds the database refuses, and the client reads a 500.
+MAX_INTEGER = 2**31 - 1
+WITHOUT_NUL = "^[^\x00]*$"
+
+
 class ItemCreate(SQLModel):
-    name: str = Field(min_length=1, max_length=100)
-    stock: int = Field(default=0, ge=0)
+    name: str = Field(min_length=1, max_length=100, regex=WITHOUT_NUL)
+    stock: int = Field(default=0, ge=0, le=MAX_INTEGER)
 
 
 class ItemUpdate(SQLModel):
-    name: Optional[str] = Field(default=None, min_length=1, max_length=100)
-    stock: Optional[int] = Field(default=None, ge=0)
+    name: Optional[str] = Field(default=None, min_length=1, max_length=100, regex=WITHOUT_NUL)
+    stock: Optional[int] = Field(default=None, ge=0, le=MAX_INTEGER)
 
 
 class Item(SQLModel, table=True):
@@ -28,7 +33,7 @@ class Item(SQLModel, table=True):
 
 
 class OrderCreate(SQLModel):
-    quantity: int = Field(ge=1)
+    quantity: int = Field(ge=1, le=MAX_INTEGER)
 
 
 class Order(SQLModel, table=True):

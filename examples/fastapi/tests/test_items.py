@@ -33,7 +33,17 @@ def test_what_does_not_exist_is_404(client, method, path, body):
     assert client.request(method, path, json=body).status_code == 404
 
 
-@pytest.mark.parametrize("body", [{}, {"name": ""}, {"name": "x", "stock": -1}, {"name": "x" * 101}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"name": ""},
+        {"name": "x", "stock": -1},
+        {"name": "x" * 101},
+        {"name": "x", "stock": 2**31},
+        {"name": "a\0b"},
+    ],
+)
 def test_a_bad_item_is_422(client, body):
     assert client.post("/items", json=body).status_code == 422
 

@@ -137,6 +137,8 @@ static const struct {
     {"postgres+asyncpg://u@h/d", "user=u dbname=d @ h:5432", NULL},
     /* Not PostgreSQL, or not a URL. */
     {"mysql://u:p@h/d", NULL, "it is not a PostgreSQL URL (postgresql://user:password@host/db)"},
+    {"'postgresql://h/d'", NULL, "there is something in front of postgresql://, perhaps a quote"},
+    {"psql postgres://h/d", NULL, "there is something in front of postgresql://, perhaps a quote"},
     {"postgresqlx://h", NULL, "it is not a PostgreSQL URL (postgresql://user:password@host/db)"},
     {"Postgresql://h", NULL, "it is not a PostgreSQL URL (postgresql://user:password@host/db)"},
     {"sqlite.db", NULL, "expected keyword=value pairs"},
