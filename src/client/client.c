@@ -292,6 +292,11 @@ const char *client_user(const struct client *c)
     return c->who->user;
 }
 
+enum replication client_replication(const struct client *c)
+{
+    return c->replication;
+}
+
 const char *client_database(const struct client *c)
 {
     return c->who->database;

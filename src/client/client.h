@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/span.h"
 #include "net/outgoing.h"
+#include "proto/startup.h"
 #include "track/parameters.h"
 #include "track/prepared.h"
 
@@ -131,6 +132,8 @@ void client_continue(struct client *c);
 bool client_is_mid_message(const struct client *c);
 
 const char *client_user(const struct client *c);
+/* What its startup packet asked for. */
+enum replication client_replication(const struct client *c);
 const char *client_database(const struct client *c);
 const struct setup_login *client_setup_login(const struct client *c);
 /* After a reload, for a client that is proven: looks its names up in the context's setup. False if

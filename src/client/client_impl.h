@@ -22,7 +22,8 @@ struct client {
     enum client_state state;
     uint32_t body_left; /* of the message being streamed */
     uint8_t body_type;
-    bool on_hold; /* the relay said REQUEST_HOLD: what arrives is kept */
+    uint8_t replication; /* enum replication, of the startup packet */
+    bool on_hold;        /* the relay said REQUEST_HOLD: what arrives is kept */
 
     /* Chosen by database name when the startup packet is known; what it keeps per client. */
     const struct client_ops *ops;

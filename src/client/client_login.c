@@ -234,14 +234,20 @@ static void grant_console(struct client *c)
 
 void client_login_start(struct client *c)
 {
+    static const char *const words[] = {
+        [REPLICATION_NONE] = "no",
+        [REPLICATION_PHYSICAL] = "yes",
+        [REPLICATION_LOGICAL] = "database",
+    };
     char tls[128];
     if (client_setup_login(c)->is_console)
         grant_console(c);
     const struct config *cfg = setup_config(c->who->setup);
     if (cfg->log_connections)
-        client_log(c, LOG_INFO_LEVEL, "login attempt: db=%s user=%s tls=%s replication=no",
+        client_log(c, LOG_INFO_LEVEL, "login attempt: db=%s user=%s tls=%s replication=%s",
                    client_database(c), client_user(c),
-                   stream_is_tls(&c->stream) ? client_tls_text(c, tls, sizeof tls) : "no");
+                   stream_is_tls(&c->stream) ? client_tls_text(c, tls, sizeof tls) : "no",
+                   words[c->replication]);
     struct error err;
     if (c->context->may_login && !c->context->may_login(c->context->owner, c, &err)) {
         client_fail(c, &err);

@@ -232,7 +232,8 @@ static void take_startup(struct client *c, const struct startup *m)
         startup_error(c, SQLSTATE_INVALID_AUTHORIZATION, "SSL required");
         return;
     }
-    if (m->replication_on) {
+    c->replication = (uint8_t)m->replication_kind;
+    if (c->replication != REPLICATION_NONE) {
         startup_error(c, SQLSTATE_FEATURE_NOT_SUPPORTED,
                       "replication connections are not supported in this version");
         return;

@@ -77,15 +77,15 @@ static bool begins_word(struct span s, const char *word, size_t min)
     return span_is_nocase(s, text);
 }
 
-/* The parameter "replication" is a boolean, or "database" for logical replication. */
-static bool read_replication(struct span value, bool *on_out)
+static bool read_replication(struct span value, enum replication *out)
 {
-    if (!value.n)
-        return false;
-    *on_out = span_is(value, "database") || begins_word(value, "true", 1) ||
-              begins_word(value, "yes", 1) || begins_word(value, "on", 2) || span_is(value, "1");
-    return *on_out || begins_word(value, "false", 1) || begins_word(value, "no", 1) ||
-           begins_word(value, "off", 2) || span_is(value, "0");
+    bool logical = span_is(value, "database");
+    bool physical = begins_word(value, "true", 1) || begins_word(value, "yes", 1) ||
+                    begins_word(value, "on", 2) || span_is(value, "1");
+    bool none = begins_word(value, "false", 1) || begins_word(value, "no", 1) ||
+                begins_word(value, "off", 2) || span_is(value, "0");
+    *out = logical ? REPLICATION_LOGICAL : physical ? REPLICATION_PHYSICAL : REPLICATION_NONE;
+    return value.n && (logical || physical || none);
 }
 
 static void take_pair(struct startup *m, struct span name, struct span value)
@@ -128,7 +128,7 @@ static enum startup_kind take_start(struct startup *m, struct span rest, struct 
                    "invalid startup packet layout: expected terminator as last byte");
     if (!m->user.n)
         return bad(m, err, SQLSTATE_INVALID_AUTHORIZATION, "no username supplied");
-    if (m->replication.p && !read_replication(m->replication, &m->replication_on))
+    if (m->replication.p && !read_replication(m->replication, &m->replication_kind))
         return bad(m, err, SQLSTATE_INVALID_VALUE,
                    "invalid value for parameter \"replication\": expected a boolean or "
                    "\"database\"");

@@ -36,6 +36,13 @@ enum startup_kind {
     STARTUP_BAD, /* the connection can only be closed */
 };
 
+/* The parameter "replication": a boolean for physical replication, "database" for logical. */
+enum replication {
+    REPLICATION_NONE,
+    REPLICATION_PHYSICAL,
+    REPLICATION_LOGICAL,
+};
+
 /* Spans point into the input. */
 struct startup {
     enum startup_kind kind;
@@ -45,7 +52,7 @@ struct startup {
     uint32_t version;   /* what the client asked for: major << 16 | minor; major is 3 */
     bool negotiate;     /* NegotiateProtocolVersion is due: minor > 0, or "_pq_." names */
     uint32_t n_unknown; /* how many "_pq_." names there are */
-    bool replication_on;
+    enum replication replication_kind;
     struct span user; /* never empty */
     struct span database, options, replication;
     struct span parameters; /* all (name, value) pairs; see startup_parameters_of */

@@ -92,7 +92,7 @@ static void check_start(const struct startup *m)
     startup_build(&b, pairs, n);
     check(startup_parse(buf_span(&b), &again, &used, &err) == STARTUP_START);
     check(used == buf_len(&b) && again.version == STARTUP_VERSION_3_0);
-    check(again.n_unknown == m->n_unknown && again.replication_on == m->replication_on);
+    check(again.n_unknown == m->n_unknown && again.replication_kind == m->replication_kind);
     check(span_equal(again.user, m->user) && span_equal(again.database, m->database));
     check(span_equal(again.options, m->options) && span_equal(again.parameters, m->parameters));
     buf_reset(&b);

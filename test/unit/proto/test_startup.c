@@ -112,7 +112,7 @@ static void test_startup_gives_back_what_was_built(void **state)
     assert_int_equal(p.used, len);
     assert_int_equal(p.m.version, STARTUP_VERSION_3_0);
     assert_false(p.m.negotiate);
-    assert_true(p.m.replication_on);
+    assert_int_equal(p.m.replication_kind, REPLICATION_LOGICAL);
     assert_span_is(p.m.user, "app");
     assert_span_is(p.m.database, "shop");
     assert_span_is(p.m.options, "-c geqo=off");
@@ -225,14 +225,26 @@ static void test_startup_reads_replication_as_postgresql_does(void **state)
     (void)state;
     static const struct {
         const char *value;
-        bool good, on;
+        bool good;
+        enum replication kind;
     } rows[] = {
-        {"database", true, true}, {"DATABASE", false, false}, {"true", true, true},
-        {"T", true, true},        {"yes", true, true},        {"on", true, true},
-        {"1", true, true},        {"false", true, false},     {"n", true, false},
-        {"of", true, false},      {"OFF", true, false},       {"0", true, false},
-        {"o", false, false},      {"", false, false},         {"falsey", false, false},
-        {"10", false, false},     {"maybe", false, false},
+        {"database", true, REPLICATION_LOGICAL},
+        {"true", true, REPLICATION_PHYSICAL},
+        {"T", true, REPLICATION_PHYSICAL},
+        {"yes", true, REPLICATION_PHYSICAL},
+        {"on", true, REPLICATION_PHYSICAL},
+        {"1", true, REPLICATION_PHYSICAL},
+        {"false", true, REPLICATION_NONE},
+        {"n", true, REPLICATION_NONE},
+        {"of", true, REPLICATION_NONE},
+        {"OFF", true, REPLICATION_NONE},
+        {"0", true, REPLICATION_NONE},
+        {"DATABASE", .good = false},
+        {"o", .good = false},
+        {"", .good = false},
+        {"falsey", .good = false},
+        {"10", .good = false},
+        {"maybe", .good = false},
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         struct buf b = {0};
@@ -241,7 +253,7 @@ static void test_startup_reads_replication_as_postgresql_does(void **state)
         startup_build(&b, pairs, ROWS(pairs));
         struct parsed p = parse(buf_span(&b));
         if (p.kind != (rows[i].good ? STARTUP_START : STARTUP_BAD) ||
-            (rows[i].good && p.m.replication_on != rows[i].on))
+            (rows[i].good && p.m.replication_kind != rows[i].kind))
             fail_msg("\"%s\"", rows[i].value);
         if (!rows[i].good)
             assert_string_equal(p.err.sqlstate, "22023");
