@@ -100,6 +100,7 @@ libpgballast_a_SOURCES += \
 libpgballast_a_SOURCES += \
 	src/client/client.c src/client/client.h src/client/client_impl.h \
 	src/client/client_login.c src/client/client_login.h \
+	src/client/client_method.c src/client/client_method.h \
 	src/client/client_requests.c \
 	src/client/client_startup.c \
 	src/client/client_who.c src/client/client_who.h

@@ -21,7 +21,6 @@
 #include "setup/setup.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 /* PostgreSQL's own bound for a password message (PG_MAX_AUTH_TOKEN_LENGTH). */
 #define LOGIN_MESSAGE_MAX 65535
@@ -149,30 +148,6 @@ void client_welcome(struct client *c, struct span reports, struct param_set *bas
 
 /* ---- methods --------------------------------------------------------------------------- */
 
-static enum login_method choose_method(const struct client *c, const struct config *cfg)
-{
-    switch (cfg->auth_type) {
-    case AUTH_TYPE_ANY:
-    case AUTH_TYPE_TRUST:
-        return LOGIN_TRUST;
-    case AUTH_TYPE_PLAIN:
-        return LOGIN_PASSWORD;
-    case AUTH_TYPE_MD5: {
-        /* A user whose secret is a SCRAM verifier cannot prove it by md5. */
-        const struct secret *secret = client_setup_login(c)->secret;
-        bool scram = secret && secret_kind_of(secret) == SECRET_SCRAM;
-        return scram ? LOGIN_SCRAM : LOGIN_MD5;
-    }
-    case AUTH_TYPE_SCRAM:
-    case AUTH_TYPE_CERT:
-    case AUTH_TYPE_HBA:
-    case AUTH_TYPE_LDAP:
-    case AUTH_TYPE_PAM:
-        break;
-    }
-    return LOGIN_SCRAM;
-}
-
 static bool begin_scram(struct client *c, const struct config *cfg)
 {
     struct client_login_run *run = c->login;
@@ -212,66 +187,22 @@ bool client_refresh_setup(struct client *c)
     return c->who->login.db != NULL;
 }
 
-/* The account that the program runs under, on this machine, by the console's own name: it could
- * read and signal us anyway, so it needs no password (as in PgBouncer). */
-static bool is_own_operator(const struct client *c)
+/* The method is known, and so is what there is to know about the user. */
+static void begin_exchange(struct client *c, const struct config *cfg)
 {
-    uid_t uid;
-    pid_t pid;
-    return c->who->login.is_console && config_is_console(client_user(c)) &&
-           stream_peer_cred(&c->stream, &uid, &pid) && uid == geteuid();
-}
-
-static void grant_console(struct client *c)
-{
-    struct setup_login *login = &c->who->login;
-    if (is_own_operator(c))
-        login->may_read = login->may_admin = true;
-    /* Where nobody is asked for a password, everybody may look. */
-    if (setup_config(c->who->setup)->auth_type == AUTH_TYPE_ANY)
-        login->may_read = true;
-}
-
-void client_login_start(struct client *c)
-{
-    static const char *const words[] = {
-        [REPLICATION_NONE] = "no",
-        [REPLICATION_PHYSICAL] = "yes",
-        [REPLICATION_LOGICAL] = "database",
-    };
-    char tls[128];
-    if (client_setup_login(c)->is_console)
-        grant_console(c);
-    const struct config *cfg = setup_config(c->who->setup);
-    if (cfg->log_connections)
-        client_log(c, LOG_INFO_LEVEL, "login attempt: db=%s user=%s tls=%s replication=%s",
-                   client_database(c), client_user(c),
-                   stream_is_tls(&c->stream) ? client_tls_text(c, tls, sizeof tls) : "no",
-                   words[c->replication]);
-    struct error err;
-    if (c->context->may_login && !c->context->may_login(c->context->owner, c, &err)) {
-        client_fail(c, &err);
-        return;
-    }
-    if (is_own_operator(c)) {
-        proven(c);
-        return;
-    }
-    c->login->method = choose_method(c, cfg);
+    struct client_login_run *run = c->login;
     struct buf b = {0};
-    switch (c->login->method) {
+    run->method = client_method_exchange(c, run->method);
+    switch (run->method) {
+    case LOGIN_ANY:
     case LOGIN_TRUST:
-        if (cfg->auth_type == AUTH_TYPE_TRUST && !client_setup_login(c)->secret)
-            refuse(c, SQLSTATE_INVALID_AUTHORIZATION, "\"trust\" authentication failed");
-        else
-            proven(c);
         return;
     case LOGIN_PASSWORD:
         backend_build_authentication_cleartext(&b);
         break;
     case LOGIN_MD5:
-        rand_bytes(c->login->md5_salt, sizeof c->login->md5_salt);
-        backend_build_authentication_md5(&b, c->login->md5_salt);
+        rand_bytes(run->md5_salt, sizeof run->md5_salt);
+        backend_build_authentication_md5(&b, run->md5_salt);
         break;
     case LOGIN_SCRAM:
         if (!begin_scram(c, cfg))
@@ -281,6 +212,34 @@ void client_login_start(struct client *c)
     client_enter(c, CLIENT_AUTH);
     if (!buf_is_empty(&b))
         send_buf(c, &b);
+}
+
+void client_login_start(struct client *c)
+{
+    char tls[128];
+    if (client_setup_login(c)->is_console)
+        client_method_grant_console(c);
+    const struct config *cfg = setup_config(c->who->setup);
+    if (cfg->log_connections)
+        client_log(c, LOG_INFO_LEVEL, "login attempt: db=%s user=%s tls=%s replication=no",
+                   client_database(c), client_user(c),
+                   stream_is_tls(&c->stream) ? client_tls_text(c, tls, sizeof tls) : "no");
+    struct error err;
+    if (c->context->may_login && !c->context->may_login(c->context->owner, c, &err)) {
+        client_fail(c, &err);
+        return;
+    }
+    if (client_method_is_own_operator(c)) {
+        proven(c);
+        return;
+    }
+    c->login->method = client_method_choose(c);
+    if (client_method_is_exchange(c->login->method))
+        begin_exchange(c, cfg);
+    else if (client_method_admits(c, c->login->method, &err))
+        proven(c);
+    else
+        login_failed(c, &err);
 }
 
 /* ---- answers --------------------------------------------------------------------------- */

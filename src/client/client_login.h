@@ -6,13 +6,7 @@
 #include "auth/md5.h"
 #include "auth/scram_server.h"
 #include "base/buf.h"
-
-enum login_method {
-    LOGIN_TRUST,
-    LOGIN_PASSWORD,
-    LOGIN_MD5,
-    LOGIN_SCRAM,
-};
+#include "client/client_method.h"
 
 struct client_login_run {
     /* The first packets. Until proven, as is the exchange. */
