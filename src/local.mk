@@ -15,7 +15,8 @@ libpgballast_a_SOURCES = \
 	src/base/str.c src/base/str.h \
 	src/base/utf8.c src/base/utf8.h
 
-PGB_LIBS = libpgballast.a $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(INIH_LIBS) $(IDN_LIBS) $(CARES_LIBS)
+PGB_LIBS = libpgballast.a $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(INIH_LIBS) $(IDN_LIBS) $(CARES_LIBS) \
+	$(PAM_LIBS) $(LDAP_LIBS)
 
 bin_PROGRAMS += pgballast
 pgballast_SOURCES = src/main/main.c
@@ -25,8 +26,12 @@ pgballast_LDADD = $(PGB_LIBS)
 libpgballast_a_SOURCES += \
 	src/auth/auth.c src/auth/auth.h \
 	src/auth/base64.c src/auth/base64.h \
+	src/auth/blocking.c src/auth/blocking.h src/auth/blocking_impl.h \
+	src/auth/blocking_ldap.c \
+	src/auth/blocking_pam.c \
 	src/auth/digest.c src/auth/digest.h \
 	src/auth/keycache.c src/auth/keycache.h \
+	src/auth/ldap_options.c src/auth/ldap_options.h \
 	src/auth/md5.c src/auth/md5.h \
 	src/auth/saslprep.c src/auth/saslprep.h \
 	src/auth/scram.c src/auth/scram.h \

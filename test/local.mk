@@ -455,3 +455,13 @@ test_unit_base_test_mutex_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += test/unit/client/test_client_who
 test_unit_client_test_client_who_SOURCES = test/unit/client/test_client_who.c
 test_unit_client_test_client_who_LDADD = $(UNIT_LDADD)
+
+# auth: PAM and LDAP
+UNIT_TESTS += test/unit/auth/test_blocking
+test_unit_auth_test_blocking_SOURCES = test/unit/auth/test_blocking.c test/unit/auth/auth_fixture.h
+test_unit_auth_test_blocking_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/auth/test_ldap_options
+test_unit_auth_test_ldap_options_SOURCES = test/unit/auth/test_ldap_options.c test/unit/auth/auth_fixture.h
+test_unit_auth_test_ldap_options_LDADD = $(UNIT_LDADD)
+FUZZ_TARGETS += test/fuzz/fuzz_ldap_options
+test_fuzz_fuzz_ldap_options_LDFLAGS = $(FUZZ_LDFLAGS)
