@@ -304,6 +304,7 @@ test_replay_replay_SOURCES = \
 	test/replay/stage.c test/replay/stage.h \
 	test/replay/words.c test/replay/words.h \
 	test/support/fake_dialer.c test/support/fake_impl.h \
+	test/support/fake_listener.c \
 	test/support/fake_loop.c \
 	test/support/fake_net.h \
 	test/support/fake_rand.c \

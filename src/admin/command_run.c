@@ -38,10 +38,10 @@
 
 static const char help[] = "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|VERSION"
                            "\n\tSHOW PEERS|PEER_POOLS"
-                           "\n\tSHOW SOCKETS|ACTIVE_SOCKETS|LISTS|MEM|STATE"
+                           "\n\tSHOW FDS|SOCKETS|ACTIVE_SOCKETS|LISTS|MEM|STATE"
                            "\n\tSHOW DNS_HOSTS|DNS_ZONES"
                            "\n\tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS"
-                           "\n\tSHOW TARGETS|HEALTH|LATENCY|EVENTS|ERRORS"
+                           "\n\tSHOW SETTINGS|TARGETS|HEALTH|LATENCY|EVENTS|ERRORS"
                            "\n\tSHOW ... [WHERE ...] [ORDER BY ...] [LIMIT <n>] [OFFSET <n>]"
 
                            "\n\tSET <key> = <value>"
@@ -126,22 +126,12 @@ static void visited_show(struct client *c, void *arg)
         console_goes_on(con);
 }
 
-static enum run_result refuse_fds(struct console *con)
-{
-    con->outcome.hint = "For an upgrade let systemd's socket unit hold the port, give SHUTDOWN "
-                        "WAIT_FOR_CLIENTS, and start the new program.";
-    return fail(con, SQLSTATE_FEATURE_NOT_SUPPORTED,
-                "SHOW FDS is not supported: connections are not handed to another process");
-}
-
 static enum run_result run_show(struct console *con, const struct command *cmd)
 {
     if (cmd->show == SHOW_HELP) {
         notify(con, "Console usage", help);
         return done(con, "SHOW");
     }
-    if (cmd->show == SHOW_FDS)
-        return refuse_fds(con);
     struct show_run *run = show_begin(con->relay, cmd->show, &cmd->filter);
     if (show_visits(cmd->show)) {
         visit_workers(con->relay, client_id(con->client), visit_show, visited_show, run);
@@ -469,14 +459,24 @@ static void note_order(struct console *con, const struct command *cmd)
     free(text);
 }
 
+/* Looking is free but at descriptors, as in PgBouncer. */
+static bool is_order(const struct command *cmd)
+{
+    if (cmd->verb == COMMAND_SHOW)
+        return false;
+    return cmd->verb != COMMAND_SET || !is_probe(cmd->name);
+}
+
 enum run_result command_run(struct console *con, const struct command *cmd)
 {
-    if (cmd->verb == COMMAND_SHOW || (cmd->verb == COMMAND_SET && is_probe(cmd->name)))
-        return run_order(con, cmd);
-    if (!con->may_admin) {
-        con->outcome.hint = "Your user is in stats_users, or has no more rights than these.";
+    bool order = is_order(cmd);
+    bool free = !order && !(cmd->verb == COMMAND_SHOW && cmd->show == SHOW_FDS);
+    if (!free && !con->may_admin) {
+        con->outcome.hint =
+            "Users named in admin_users have it; those in stats_users may only look.";
         return fail(con, SQLSTATE_INSUFFICIENT_PRIVILEGE, "admin access needed");
     }
-    note_order(con, cmd);
+    if (order)
+        note_order(con, cmd);
     return run_order(con, cmd);
 }

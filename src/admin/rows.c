@@ -124,6 +124,7 @@ int64_t rows_number(struct span cell)
 
 struct sort_key {
     const struct rows *rows;
+    const uint8_t *keys;
     unsigned n_keys;
     size_t row;
 };
@@ -144,22 +145,23 @@ static int compare_rows(const void *left, const void *right)
 {
     const struct sort_key *a = left, *b = right;
     for (unsigned i = 0; i < a->n_keys; i++) {
-        int order = rows_compare(rows_cell(a->rows, a->row, i), rows_cell(b->rows, b->row, i),
-                                 a->rows->columns.at[i].field);
+        unsigned key = a->keys[i];
+        int order = rows_compare(rows_cell(a->rows, a->row, key), rows_cell(b->rows, b->row, key),
+                                 a->rows->columns.at[key].field);
         if (order)
             return order;
     }
     return (a->row > b->row) - (a->row < b->row);
 }
 
-void rows_sort(struct rows *r, unsigned n_keys)
+void rows_sort(struct rows *r, const uint8_t *by, unsigned n_keys)
 {
     if (r->n < 2 || !n_keys)
         return;
     struct sort_key *keys = xcalloc(r->n, sizeof *keys);
     size_t *order = xcalloc(r->n, sizeof *order);
     for (size_t i = 0; i < r->n; i++)
-        keys[i] = (struct sort_key){.rows = r, .n_keys = n_keys, .row = i};
+        keys[i] = (struct sort_key){.rows = r, .keys = by, .n_keys = n_keys, .row = i};
     qsort(keys, r->n, sizeof *keys, compare_rows);
     for (size_t i = 0; i < r->n; i++)
         order[i] = keys[i].row;
@@ -203,6 +205,7 @@ static uint16_t type_len(enum backend_oid type)
     case BACKEND_OID_INT8:
     case BACKEND_OID_FLOAT8:
         return 8;
+    case BACKEND_OID_BYTEA:
     case BACKEND_OID_TEXT:
     case BACKEND_OID_NUMERIC:
         break;
@@ -263,6 +266,7 @@ static void write_binary(struct buf *b, struct span cell, enum backend_oid type)
     case BACKEND_OID_NUMERIC:
         write_numeric(b, rows_number(cell));
         return;
+    case BACKEND_OID_BYTEA:
     case BACKEND_OID_TEXT:
     case BACKEND_OID_BOOL:
     case BACKEND_OID_FLOAT8:

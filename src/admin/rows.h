@@ -46,9 +46,9 @@ void rows_fini(struct rows *r);
 
 /* `row` is the struct that the columns' offsets are about. */
 void rows_add(struct rows *r, const void *row);
-/* By the first `n_keys` columns, texts byte by byte and numbers by value; rows that are equal in
- * them keep their order. */
-void rows_sort(struct rows *r, unsigned n_keys);
+/* By the columns with these numbers, texts byte by byte and numbers by value; rows that are equal
+ * in them keep their order. */
+void rows_sort(struct rows *r, const uint8_t *keys, unsigned n_keys);
 /* Keeps those `n` rows, in that order; each at most once. */
 void rows_pick(struct rows *r, const size_t *rows, size_t n);
 

@@ -36,7 +36,7 @@ static uint64_t now_of(struct relay *r)
     return loop_now(relay_loop(r));
 }
 
-static void show_config(struct relay *r, struct show_run *run)
+static void show_settings(struct relay *r, struct show_run *run)
 {
     const struct config *cfg = config_of(r);
     for (int id = 0; id < SETTING_COUNT; id++) {
@@ -281,6 +281,11 @@ static void visit_sockets(struct relay *r, struct show_run *run)
     visit_servers(r, run);
 }
 
+static void visit_fds(struct relay *r, struct show_run *run)
+{
+    show_fds(r, &run->rows);
+}
+
 static void add_pool(const struct census_pool *row, void *arg)
 {
     rows_add(arg, row);
@@ -340,10 +345,11 @@ static const struct source {
 } sources[SHOW_COUNT] = {
     [SHOW_ACTIVE_SOCKETS] = {.visit = visit_sockets},
     [SHOW_CLIENTS] = {.visit = visit_clients},
-    [SHOW_CONFIG] = {.finish = show_config},
+    [SHOW_CONFIG] = {.finish = show_settings},
     [SHOW_DATABASES] = {.finish = show_databases},
     [SHOW_ERRORS] = {.finish = show_errors},
     [SHOW_EVENTS] = {.finish = show_events},
+    [SHOW_FDS] = {.visit = visit_fds},
     [SHOW_HEALTH] = {.finish = show_health},
     [SHOW_LATENCY] = {.finish = show_latency},
     [SHOW_LISTS] = {.visit = visit_census, .finish = show_lists, .census = true},
@@ -351,6 +357,7 @@ static const struct source {
     [SHOW_PEERS] = {.finish = show_peers},
     [SHOW_POOLS] = {.visit = visit_census, .finish = show_pools, .census = true},
     [SHOW_SERVERS] = {.visit = visit_servers},
+    [SHOW_SETTINGS] = {.finish = show_settings},
     [SHOW_SOCKETS] = {.visit = visit_sockets},
     [SHOW_STATE] = {.finish = show_state},
     [SHOW_STATS] = {.finish = show_stats},
@@ -393,7 +400,7 @@ void show_finish(struct relay *r, struct show_run *run)
     }
     if (sources[run->what].finish)
         sources[run->what].finish(r, run);
-    rows_sort(&run->rows, row->n_keys);
+    rows_sort(&run->rows, row->keys, row->n_keys);
     filter_apply(&run->filter, &run->rows);
 }
 

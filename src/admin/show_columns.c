@@ -12,6 +12,10 @@
     {                                                                                              \
         title, BACKEND_OID_TEXT, COLUMN_TEXT, offsetof(struct type, member)                        \
     }
+#define BYTEA(title, type, member)                                                                 \
+    {                                                                                              \
+        title, BACKEND_OID_BYTEA, COLUMN_TEXT, offsetof(struct type, member)                       \
+    }
 #define INT4(title, type, member)                                                                  \
     {                                                                                              \
         title, BACKEND_OID_INT4, COLUMN_NUMBER, offsetof(struct type, member)                      \
@@ -60,6 +64,24 @@ static const struct column sockets[] = {
     INT4("send_remain", show_socket, send_remain),
     INT4("pkt_avail", show_socket, pkt_avail),
     INT4("send_avail", show_socket, send_avail),
+};
+
+static const struct column fds[] = {
+    INT4("fd", show_fd, fd),
+    TEXT("task", show_fd, task),
+    TEXT("user", show_fd, user),
+    TEXT("database", show_fd, database),
+    TEXT("addr", show_fd, addr),
+    INT4("port", show_fd, port),
+    INT8("cancel", show_fd, cancel),
+    INT4("link", show_fd, link),
+    TEXT("client_encoding", show_fd, client_encoding),
+    TEXT("std_strings", show_fd, std_strings),
+    TEXT("datestyle", show_fd, datestyle),
+    TEXT("timezone", show_fd, timezone),
+    TEXT("password", show_fd, secret),
+    BYTEA("scram_client_key", show_fd, secret),
+    BYTEA("scram_server_key", show_fd, secret),
 };
 
 /* ---- pools, databases, users ----------------------------------------------------------- */
@@ -171,7 +193,14 @@ bool show_totals_figure(unsigned i, const char **name_out, size_t *at)
 
 /* ---- the rest -------------------------------------------------------------------------- */
 
+/* Exporters take exactly these four: the origin has a list of its own. */
 static const struct column config[] = {
+    TEXT("key", show_pair, key),
+    TEXT("value", show_pair, value),
+    TEXT("default", show_pair, default_value),
+    TEXT("changeable", show_pair, changeable),
+};
+static const struct column settings[] = {
     TEXT("key", show_pair, key),
     TEXT("value", show_pair, value),
     TEXT("default", show_pair, default_value),
@@ -259,29 +288,38 @@ static const struct column targets[] = {
     X(TIMEZONE, "timezone", "GMT")
 PROBES(PROBE)
 
-#define PROBE_ROW(id, title, text) [SHOW_##id] = {title, {probe_##id, 1}, 0, text},
-#define ROW(id, title, table, keys) [SHOW_##id] = {title, {table, COUNT(table)}, keys, NULL}
+/* Most are sorted by the columns they begin with; connections by pool, then clients before servers,
+ * then by age. */
+static const uint8_t by_first[] = {0, 1};
+static const uint8_t by_pool[] = {2, 1, 0, 20};
+
+#define PROBE_ROW(id, title, text) [SHOW_##id] = {.name = title, {probe_##id, 1}, .probe = text},
+#define ROW(id, title, table, n)                                                                   \
+    [SHOW_##id] = {.name = title, {table, COUNT(table)}, .n_keys = (n), .keys = by_first}
+#define SOCKETS(id, title, n)                                                                      \
+    [SHOW_##id] = {.name = title, {sockets, n}, .n_keys = COUNT(by_pool), .keys = by_pool}
 
 static const struct show_row rows[SHOW_COUNT] = {
-    ROW(ACTIVE_SOCKETS, "active_sockets", sockets, 3),
-    [SHOW_CLIENTS] = {"clients", {sockets, SOCKET_SHORT}, 3, NULL},
+    SOCKETS(ACTIVE_SOCKETS, "active_sockets", COUNT(sockets)),
+    SOCKETS(CLIENTS, "clients", SOCKET_SHORT),
     ROW(CONFIG, "config", config, 0),
     ROW(DATABASES, "databases", databases, 1),
     ROW(DNS_HOSTS, "dns_hosts", dns_hosts, 1),
     ROW(DNS_ZONES, "dns_zones", dns_zones, 1),
     ROW(ERRORS, "errors", happened, 0),
     ROW(EVENTS, "events", happened, 0),
-    [SHOW_FDS] = {"fds", {NULL, 0}, 0, NULL},
+    ROW(FDS, "fds", fds, 1),
     ROW(HEALTH, "health", health, 0),
-    [SHOW_HELP] = {"help", {NULL, 0}, 0, NULL},
+    [SHOW_HELP] = {.name = "help"},
     ROW(LATENCY, "latency", latency, 2),
     ROW(LISTS, "lists", lists, 0),
     ROW(MEM, "mem", mem, 0),
     ROW(PEERS, "peers", peers, 1),
     ROW(PEER_POOLS, "peer_pools", peer_pools, 1),
     ROW(POOLS, "pools", pools, 2),
-    [SHOW_SERVERS] = {"servers", {sockets, SOCKET_SHORT}, 3, NULL},
-    ROW(SOCKETS, "sockets", sockets, 3),
+    SOCKETS(SERVERS, "servers", SOCKET_SHORT),
+    ROW(SETTINGS, "settings", settings, 0),
+    SOCKETS(SOCKETS, "sockets", COUNT(sockets)),
     ROW(STATE, "state", state, 0),
     ROW(STATS, "stats", stats, 1),
     ROW(STATS_AVERAGES, "stats_averages", stats_averages, 1),

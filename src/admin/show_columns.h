@@ -29,6 +29,7 @@ enum show {
     SHOW_PEER_POOLS,
     SHOW_POOLS,
     SHOW_SERVERS,
+    SHOW_SETTINGS,
     SHOW_SOCKETS,
     SHOW_STATE,
     SHOW_STATS,
@@ -50,8 +51,9 @@ enum show {
 struct show_row {
     const char *name;       /* in lower case */
     struct columns columns; /* none: it answers with a notice, or is refused */
-    unsigned n_keys;        /* rows are sorted by the first so many columns */
-    const char *probe;      /* the value of a setting that drivers probe, else NULL */
+    unsigned n_keys;
+    const uint8_t *keys; /* the numbers of the columns by which rows are sorted */
+    const char *probe;   /* the value of a setting that drivers probe, else NULL */
 };
 
 const struct show_row *show_at(enum show what);
@@ -67,12 +69,20 @@ struct show_socket {
     int64_t recv_pos, pkt_pos, pkt_remain, send_pos, send_remain, pkt_avail, send_avail;
 };
 
+/* A descriptor; nobody gets it, and what proves a user stays here. */
+struct show_fd {
+    const char *task, *user, *database, *addr, *client_encoding, *std_strings, *datestyle,
+        *timezone;
+    const char *secret; /* always NULL */
+    int64_t fd, port, cancel, link;
+};
+
 struct show_stats {
     const char *database;
     struct stats_sum total, average;
 };
 
-/* SHOW CONFIG, STATE, and the one value of a setting that drivers probe. */
+/* SHOW CONFIG, SETTINGS, STATE, and the one value of a setting that drivers probe. */
 struct show_pair {
     const char *key, *value, *default_value, *changeable, *origin;
 };

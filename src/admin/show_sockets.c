@@ -8,11 +8,16 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "net/listener.h"
+#include "track/parameters.h"
 #include "worker/inspect.h"
+#include "worker/words.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+#define PARAM_TEXT 256
 
 struct sockets_run {
     enum show what;
@@ -25,7 +30,7 @@ struct texts {
     char addr[ADDR_TEXT], local_addr[ADDR_TEXT];
     char connect_time[SHOW_TIME_TEXT], request_time[SHOW_TIME_TEXT];
     char ptr[24], link[24], state[24];
-    char application_name[256];
+    char application_name[PARAM_TEXT];
 };
 
 const char *show_time_text(const struct show_clocks *clocks, uint64_t at_us, char *out)
@@ -39,6 +44,12 @@ const char *show_time_text(const struct show_clocks *clocks, uint64_t at_us, cha
     return out;
 }
 
+/* One name for the console, that of the other lists. */
+static const char *database_text(const struct look *look)
+{
+    return look->database && config_is_console(look->database) ? WORDS_CONSOLE : look->database;
+}
+
 static const char *pointer_text(uint64_t id, char out[24])
 {
     out[0] = '\0';
@@ -50,6 +61,18 @@ static const char *pointer_text(uint64_t id, char out[24])
 static bool lists_all_kinds(enum show what)
 {
     return what == SHOW_SOCKETS || what == SHOW_ACTIVE_SOCKETS;
+}
+
+/* A parameter's value, cut to the room there is; NULL, and "" in *out, if it has none. */
+static const char *param_text(const struct look *look, const char *name, char out[PARAM_TEXT])
+{
+    struct span value;
+    out[0] = '\0';
+    if (!look->params || !params_get(look->params, span_str(name), &value))
+        return NULL;
+    if (value.n >= PARAM_TEXT)
+        value.n = PARAM_TEXT - 1;
+    return span_to_str(value, out, PARAM_TEXT) ? out : NULL;
 }
 
 /* In lists of both kinds the state says which; servers on their way up are in `login` there. */
@@ -90,7 +113,7 @@ static void add_socket(const struct sockets_run *run, const struct look *look, c
     struct show_socket row = {
         .type = type,
         .user = look->user ? look->user : "(nouser)",
-        .database = look->database ? look->database : "(nodb)",
+        .database = look->database ? database_text(look) : "(nodb)",
         .replication = "none",
         .state = state_text(run, type, look->state, t.state),
         .connect_time = show_time_text(clocks, look->connected_us, t.connect_time),
@@ -112,10 +135,7 @@ static void add_socket(const struct sockets_run *run, const struct look *look, c
         row.wait_us = (int64_t)(waits % US_PER_S);
     }
     fill_addresses(look, &row, &t);
-    struct span name = look->application_name;
-    if (name.n >= sizeof t.application_name)
-        name.n = sizeof t.application_name - 1;
-    (void)span_to_str(name, t.application_name, sizeof t.application_name);
+    (void)param_text(look, "application_name", t.application_name);
     rows_add(run->rows, &row);
 }
 
@@ -146,4 +166,72 @@ void show_server_sockets(struct relay *r, enum show what, const struct show_cloc
 {
     struct sockets_run run = {.what = what, .clocks = clocks, .rows = rows};
     look_servers(r, LOOK_ALL, add_server, &run);
+}
+
+/* ---- descriptors ----------------------------------------------------------------------- */
+
+struct fds_run {
+    const char *task;
+    struct rows *rows;
+};
+
+static void add_fd(const struct fds_run *run, const struct look *look)
+{
+    char addr[ADDR_TEXT];
+    char encoding[PARAM_TEXT], strings[PARAM_TEXT], datestyle[PARAM_TEXT], timezone[PARAM_TEXT];
+    struct show_fd row = {
+        .fd = look->fd,
+        .task = run->task,
+        .user = look->user,
+        .database = database_text(look),
+        .addr = "unix",
+        .link = look->link_id ? look->link_fd : 0,
+        .client_encoding = param_text(look, "client_encoding", encoding),
+        .std_strings = param_text(look, "standard_conforming_strings", strings),
+        .datestyle = param_text(look, "DateStyle", datestyle),
+        .timezone = param_text(look, "TimeZone", timezone),
+    };
+    if (look->remote) {
+        row.addr = addr_host_text(look->remote, addr, sizeof addr);
+        row.port = addr_port(look->remote);
+    }
+    rows_add(run->rows, &row);
+}
+
+static void add_client_fd(const struct look_client *row, void *arg)
+{
+    if (row->phase == LOOK_CLIENT_PROVEN)
+        add_fd(arg, &row->look);
+}
+
+static void add_server_fd(const struct look_server *row, void *arg)
+{
+    if (row->phase != LOOK_SERVER_LOGIN && row->phase != LOOK_SERVER_CLOSING)
+        add_fd(arg, &row->look);
+}
+
+static void add_listeners(const struct listeners *ls, struct rows *rows)
+{
+    char text[ADDR_TEXT];
+    for (size_t i = 0; i < listeners_count(ls); i++) {
+        const struct addr *at = listeners_addr(ls, i);
+        bool local = addr_is_unix(at);
+        struct show_fd row = {
+            .fd = listeners_fd(ls, i),
+            .task = "pooler",
+            .addr = local ? "unix" : addr_host_text(at, text, sizeof text),
+            .port = local ? 0 : addr_port(at),
+        };
+        rows_add(rows, &row);
+    }
+}
+
+void show_fds(struct relay *r, struct rows *rows)
+{
+    struct fds_run clients = {"client", rows}, servers = {"server", rows};
+    const struct listeners *ls = inspect_listeners(r);
+    if (ls)
+        add_listeners(ls, rows);
+    look_clients(r, LOOK_ALL, add_client_fd, &clients);
+    look_servers(r, LOOK_ALL, add_server_fd, &servers);
 }

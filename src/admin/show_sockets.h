@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* show_sockets.h - rows of SHOW CLIENTS, SERVERS, SOCKETS and ACTIVE_SOCKETS, worker by worker. */
+/* show_sockets.h - rows of SHOW CLIENTS, SERVERS, SOCKETS, ACTIVE_SOCKETS and FDS, worker by
+ * worker.
+ */
 #ifndef ADMIN_SHOW_SOCKETS_H
 #define ADMIN_SHOW_SOCKETS_H
 
@@ -21,6 +23,10 @@ void show_client_sockets(struct relay *r, enum show what, const struct show_cloc
                          struct rows *rows);
 void show_server_sockets(struct relay *r, enum show what, const struct show_clocks *clocks,
                          struct rows *rows);
+
+/* Which descriptor is what. (PgBouncer passes them with the rows, to the process that takes its
+ * place; here TLS sessions could not go along, so they stay.) */
+void show_fds(struct relay *r, struct rows *rows);
 
 /* "YYYY-MM-DD HH:MM:SS TZ" in the process's time zone; returns out. */
 #define SHOW_TIME_TEXT 64

@@ -188,7 +188,7 @@ bool program_start(struct program *p)
     p->listeners = listen_start(workers_accept_loop(p->workers), cfg, p->workers);
     if (!p->listeners)
         return false;
-    p->shutdown.listeners = p->listeners;
+    p->shutdown.listeners = p->shared.listeners = p->listeners;
     workers_start(p->workers);
     if (!listen_http(&p->http, p->loop, cfg, &p->shared))
         return false;

@@ -480,10 +480,20 @@ size_t listeners_count(const struct listeners *ls)
     return ls->n;
 }
 
-const struct addr *listeners_addr(const struct listeners *ls, size_t i)
+static const struct listener *listener_at(const struct listeners *ls, size_t i)
 {
     const struct listener *li = ls->first;
     while (i--)
         li = li->next;
-    return &li->addr;
+    return li;
+}
+
+const struct addr *listeners_addr(const struct listeners *ls, size_t i)
+{
+    return &listener_at(ls, i)->addr;
+}
+
+int listeners_fd(const struct listeners *ls, size_t i)
+{
+    return listener_at(ls, i)->fd;
 }

@@ -63,5 +63,6 @@ void listeners_defer_accept(struct listeners *ls, bool on);
 size_t listeners_count(const struct listeners *ls);
 /* Where the i-th listens. */
 const struct addr *listeners_addr(const struct listeners *ls, size_t i);
+int listeners_fd(const struct listeners *ls, size_t i);
 
 #endif

@@ -103,6 +103,7 @@ struct backend_column {
 
 enum backend_oid {
     BACKEND_OID_BOOL = 16,
+    BACKEND_OID_BYTEA = 17,
     BACKEND_OID_INT8 = 20,
     BACKEND_OID_INT4 = 23,
     BACKEND_OID_TEXT = 25,

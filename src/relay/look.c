@@ -5,12 +5,6 @@
 #include "net/stream.h"
 #include "relay/relay_impl.h"
 
-static struct span application_name(const struct param_set *params)
-{
-    struct span value;
-    return params_get(params, span_str("application_name"), &value) ? value : span_of("", 0);
-}
-
 /* ---- clients --------------------------------------------------------------------------- */
 
 static enum look_client_phase client_phase(const struct client *c)
@@ -49,7 +43,9 @@ static void fill_client(const struct session *ses, struct look *look)
         .connected_us = client_connected_us(c),
         .request_us = client_request_us(c),
         .waits_since_us = ses->wait_since_us ? ses->wait_since_us : ses->query_since_us,
-        .application_name = application_name(client_params(c)),
+        .params = client_params(c),
+        .fd = stream->fd,
+        .link_fd = ses->lent ? server_stream(ses->lent->server)->fd : -1,
         .n_statements = client_statements_count(client_statements_of(c)),
         .held = client_held(c),
         .unsent = stream_unsent(stream),
@@ -123,12 +119,13 @@ static void fill_server(const struct lent *l, struct look *look)
         .remote_pid = server_pid(s),
         .connected_us = server_connected_us(s),
         .request_us = l->session ? client_request_us(l->session->client) : l->idle_since_us,
+        .params = server_params(s),
+        .fd = stream->fd,
+        .link_fd = l->session ? client_stream(l->session->client)->fd : -1,
         .n_statements = server_statements_count(server_statements_of(s)),
         .unsent = stream_unsent(stream),
         .pool = l->pool,
     };
-    if (server_params(s))
-        look->application_name = application_name(server_params(s));
     look->has_local = stream_local_addr(stream, &look->local);
     server_tls_text(s, look->tls, sizeof look->tls);
 }

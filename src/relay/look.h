@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct param_set;
 struct pool;
 struct relay;
 
@@ -27,14 +28,15 @@ struct look {
     bool has_local;
     int32_t remote_pid; /* 0: not known */
     uint64_t connected_us;
-    uint64_t request_us;     /* when it last had something to do */
-    uint64_t waits_since_us; /* a client's statement, queued or running; 0: there is none */
-    char tls[LOOK_TLS_TEXT]; /* "" for plain */
-    struct span application_name;
-    unsigned n_statements; /* prepared ones */
-    size_t held;           /* bytes that were read and not acted upon yet */
-    size_t unsent;         /* bytes that the kernel has not taken */
-    struct pool *pool;     /* NULL: on the console, or not logged in */
+    uint64_t request_us;            /* when it last had something to do */
+    uint64_t waits_since_us;        /* a client's statement, queued or running; 0: there is none */
+    char tls[LOOK_TLS_TEXT];        /* "" for plain */
+    const struct param_set *params; /* NULL: none yet */
+    int fd, link_fd;                /* link_fd is -1 where link_id is 0 */
+    unsigned n_statements;          /* prepared ones */
+    size_t held;                    /* bytes that were read and not acted upon yet */
+    size_t unsent;                  /* bytes that the kernel has not taken */
+    struct pool *pool;              /* NULL: on the console, or not logged in */
 };
 
 enum look_client_phase { LOOK_CLIENT_LOGIN, LOOK_CLIENT_PROVEN, LOOK_CLIENT_CANCEL };

@@ -44,6 +44,7 @@ struct control;
 struct history;
 struct keycache;
 struct limits;
+struct listeners;
 struct places;
 struct process;
 struct registry;
@@ -64,6 +65,7 @@ struct relay_shared {
     struct cancel_keys *cancel_keys;
     struct keycache *keycache;
     struct resolver *resolver;
+    struct listeners *listeners; /* on the loop of the first worker, in whose thread they change */
     /* Server and client ids share one sequence, as SHOW CLIENTS and SHOW SERVERS do. */
     _Atomic uint64_t next_id;
     _Atomic uint32_t n_clients;

@@ -308,6 +308,11 @@ struct history *inspect_history(struct relay *r)
     return relay_shared_of(r)->history;
 }
 
+const struct listeners *inspect_listeners(struct relay *r)
+{
+    return relay_worker(r) == 0 ? relay_shared_of(r)->listeners : NULL;
+}
+
 struct stats *inspect_console_stats(struct relay *r)
 {
     return figures_row(places_console_figures(relay_shared_of(r)->places),

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct history;
+struct listeners;
 struct relay;
 
 struct inspect_database {
@@ -70,6 +71,9 @@ void inspect_latency(struct relay *r, void (*fn)(const struct inspect_latency *r
 
 /* What happened lately (worker/history.h). */
 struct history *inspect_history(struct relay *r);
+
+/* Those that accept for all workers, if this worker is the one that does; else NULL. */
+const struct listeners *inspect_listeners(struct relay *r);
 
 /* The row of the console alone, to count in. */
 struct stats *inspect_console_stats(struct relay *r);

@@ -17,7 +17,7 @@ def console(pooler):
 
 
 def setting(pooler, key):
-    (row,) = pooler.console(f"SHOW CONFIG WHERE key = '{key}'")
+    (row,) = pooler.console(f"SHOW SETTINGS WHERE key = '{key}'")
     return row["value"], row["origin"]
 
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: PostgreSQL
 """What each SHOW answers with, name and type in order, as PgBouncer documents and sends it.
 
-Types: t text, i int4, q int8, N numeric.
+Types: t text, i int4, q int8, N numeric, b bytea.
 """
 
-OIDS = {"t": 25, "i": 23, "q": 20, "N": 1700}
+OIDS = {"t": 25, "i": 23, "q": 20, "N": 1700, "b": 17}
+SIZES = {25: -1, 23: 4, 20: 8, 1700: -1, 17: -1}
 
 SOCKET = (
     "type:t user:t database:t replication:t state:t addr:t port:i local_addr:t local_port:i "
@@ -62,12 +63,19 @@ COLUMNS = {
     ),
     "DNS_HOSTS": "hostname:t ttl:q addrs:t",
     "DNS_ZONES": "zonename:t serial:q count:i",
+    "FDS": (
+        "fd:i task:t user:t database:t addr:t port:i cancel:q link:i client_encoding:t std_strings:t "
+        "datestyle:t timezone:t password:t scram_client_key:b scram_server_key:b"
+    ),
     "VERSION": "version:t",
     "client_encoding": "client_encoding:t",
+    "default_transaction_isolation": "default_transaction_isolation:t",
+    "standard_conforming_strings": "standard_conforming_strings:t",
+    "datestyle": "datestyle:t",
     "timezone": "timezone:t",
-    # With one column more than PgBouncer's, at the end.
-    "CONFIG": "key:t value:t default:t changeable:t origin:t",
+    "CONFIG": "key:t value:t default:t changeable:t",
     # Ours.
+    "SETTINGS": "key:t value:t default:t changeable:t origin:t",
     "TARGETS": (
         "host:t port:i state:t breaker:t connecting:i failures:i wakes:q last_sqlstate:t "
         "last_error:t next_try_ms:q"

@@ -51,8 +51,8 @@ def parse(text, name="", oids=()):
     return message(b"P", body + b"".join(struct.pack("!i", oid) for oid in oids))
 
 
-def bind(values=(), statement="", portal=""):
-    """All values as text, all results as text; None is NULL."""
+def bind(values=(), statement="", portal="", formats=()):
+    """All values as text, all results as text if `formats` does not say otherwise; None is NULL."""
     body = cstring(portal) + cstring(statement) + struct.pack("!hh", 0, len(values))
     for value in values:
         if value is None:
@@ -60,7 +60,8 @@ def bind(values=(), statement="", portal=""):
         else:
             data = str(value).encode()
             body += struct.pack("!i", len(data)) + data
-    return message(b"B", body + struct.pack("!h", 0))
+    body += struct.pack("!h", len(formats)) + b"".join(struct.pack("!h", code) for code in formats)
+    return message(b"B", body)
 
 
 def describe(kind, name=""):

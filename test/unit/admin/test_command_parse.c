@@ -245,7 +245,7 @@ static void test_command_parse_reads_the_clauses_of_show(void **state)
     assert_true(c.filter.has_limit);
     assert_int_equal(command_parse(&rest, &c, &err), COMMAND_NONE);
     static const char *const bad[] = {
-        "SHOW POOLS LIMIT", "SHOW HELP LIMIT 1",       "SHOW FDS WHERE fd = 1",
+        "SHOW POOLS LIMIT", "SHOW HELP LIMIT 1",       "SHOW FDS WHERE fd = x",
         "PAUSE a LIMIT 1",  "SHOW POOLS WHERE x = 'y",
     };
     for (size_t i = 0; i < ROWS(bad); i++) {

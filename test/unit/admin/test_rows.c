@@ -81,7 +81,7 @@ static void test_rows_keep_texts_numbers_and_nulls(void **state)
     rows_fini(&r);
 }
 
-static void test_rows_are_sorted_by_their_first_columns_and_keep_their_order(void **state)
+static void test_rows_are_sorted_by_columns_and_keep_their_order(void **state)
 {
     (void)state;
     static const struct item unsorted[] = {
@@ -89,16 +89,20 @@ static void test_rows_are_sorted_by_their_first_columns_and_keep_their_order(voi
         {"a", 9, 4, 0},  {"ab", -1, 5, 0}, {"", 0, 6, 0},
     };
     static const char *const order[] = {"6", "1", "4", "3", "5", "0", "2"};
+    static const uint8_t by_two[] = {0, 1}, by_third[] = {2};
     struct rows r;
     rows_init(&r, items);
-    rows_sort(&r, 2);
+    rows_sort(&r, by_two, 2);
     for (size_t i = 0; i < ROWS(unsorted); i++)
         rows_add(&r, &unsorted[i]);
-    rows_sort(&r, 0);
+    rows_sort(&r, NULL, 0);
     assert_cell(&r, 0, 0, "b");
-    rows_sort(&r, 2);
+    rows_sort(&r, by_two, 2);
     for (size_t i = 0; i < ROWS(order); i++)
         assert_cell(&r, i, 2, order[i]);
+    rows_sort(&r, by_third, 1);
+    for (size_t i = 0; i < ROWS(unsorted); i++)
+        assert_int_equal(rows_number(rows_cell(&r, i, 2)), (int64_t)i);
     /* It can still grow. */
     rows_add(&r, &unsorted[0]);
     assert_cell(&r, ROWS(order), 0, "b");
@@ -208,7 +212,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows_keep_texts_numbers_and_nulls),
-        cmocka_unit_test(test_rows_are_sorted_by_their_first_columns_and_keep_their_order),
+        cmocka_unit_test(test_rows_are_sorted_by_columns_and_keep_their_order),
         cmocka_unit_test(test_rows_are_sent_as_text),
         cmocka_unit_test(test_rows_are_described_with_their_types_and_formats),
         cmocka_unit_test(test_rows_are_sent_in_binary_as_postgresql_does),

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: PostgreSQL
+"""Every SHOW column for column, as the wire has it, in both protocols; and what the rows say."""
+
+import struct
+
+import pytest
+
+from support import wire
+from support.columns import COLUMNS, SIZES, columns_of
+from support.pooler import CONSOLE_PASSWORD, CONSOLE_USER
+
+
+@pytest.fixture
+def console(pooler):
+    with pooler.wire() as client:
+        client.login(CONSOLE_USER, CONSOLE_PASSWORD, "pgballast")
+        yield client
+
+
+def described(message):
+    """[(name, table, attribute, type, size, modifier, format), …] of a RowDescription."""
+    (n,) = struct.unpack_from("!h", message.body)
+    at, columns = 2, []
+    for _ in range(n):
+        end = message.body.index(b"\0", at)
+        name = message.body[at:end].decode()
+        columns.append((name, *struct.unpack_from("!ihihih", message.body, end + 1)))
+        at = end + 19
+    assert at == len(message.body)
+    return columns
+
+
+def wanted(what, code=0):
+    return [(name, 0, 0, oid, SIZES[oid], -1, code) for name, oid in columns_of(what)]
+
+
+def test_every_show_has_its_columns_in_both_protocols(pooler, console):
+    with pooler.login() as client:
+        client.query("BEGIN")
+        for what in COLUMNS:
+            console.send(wire.query(f"SHOW {what}"))
+            reply = console.read_until(b"Z")
+            assert described(reply[0]) == wanted(what), what
+            assert reply[-2].body == b"SHOW\0"
+            rows = [m.columns() for m in reply if m.letter == b"D"]
+            assert all(len(row) == len(columns_of(what)) for row in rows)
+
+            console.send(wire.parse(f"select {what.lower()}"), wire.describe(b"S"))
+            console.send(wire.bind(formats=[1]), wire.describe(b"P"), wire.execute(), wire.SYNC)
+            reply = console.read_until(b"Z")
+            assert "".join(m.letter.decode() for m in reply[:5]) == "1tT2T"
+            assert described(reply[2]) == wanted(what)
+            assert described(reply[4]) == wanted(what, code=1)
+            assert (reply[-2].letter, reply[-2].body) == (b"C", b"SHOW\0")
+
+
+def test_help_names_every_show_of_pgbouncer(console):
+    console.send(wire.query("SHOW HELP"))
+    notice, complete, _ = console.read_until(b"Z")
+    assert (notice.letter, complete.body) == (b"N", b"SHOW\0")
+    fields = notice.fields()
+    assert (fields["S"], fields["C"], fields["M"]) == ("NOTICE", "00000", "Console usage")
+    for what in COLUMNS:
+        assert what.islower() or what in fields["D"]
+
+
+def test_descriptors_are_listed_without_what_proves_a_user(pooler):
+    with pooler.login(TimeZone="Asia/Tokyo") as client:
+        client.query("BEGIN")
+        rows = pooler.console("SHOW FDS")
+        (listening,) = [row for row in rows if row["task"] == "pooler"]
+        assert (listening["port"], listening["user"]) == (pooler.port, None)
+        (mine,) = [row for row in rows if row["task"] == "client" and row["user"] == "app"]
+        (server,) = [row for row in rows if row["task"] == "server"]
+        assert (mine["fd"], server["fd"]) == (server["link"], mine["link"])
+        assert (mine["timezone"], mine["std_strings"]) == ("Asia/Tokyo", "on")
+        assert mine["port"] == client.socket.getsockname()[1]
+        for row in rows:
+            assert row["password"] is row["scram_client_key"] is row["scram_server_key"] is None
+            assert row["cancel"] == 0
+
+
+def test_connections_are_listed_by_database_and_user(pooler):
+    with pooler.login(database="second"), pooler.login(user="other"), pooler.login(), pooler.login():
+        rows = pooler.console("SHOW CLIENTS")
+        keys = [(row["database"], row["user"], row["id"]) for row in rows]
+        assert keys == sorted(keys)
+        assert [row["database"] for row in rows] == ["app", "app", "app", "pgbouncer", "second"]
+        assert [row["user"] for row in rows][:3] == ["app", "app", "other"]
