@@ -30,9 +30,13 @@ libpgballast_a_SOURCES += \
 	src/auth/blocking_ldap.c \
 	src/auth/blocking_pam.c \
 	src/auth/digest.c src/auth/digest.h \
+	src/auth/hba.c src/auth/hba.h \
+	src/auth/hba_names.c src/auth/hba_names.h \
+	src/auth/ident.c src/auth/ident.h \
 	src/auth/keycache.c src/auth/keycache.h \
 	src/auth/ldap_options.c src/auth/ldap_options.h \
 	src/auth/md5.c src/auth/md5.h \
+	src/auth/rule_line.c src/auth/rule_line.h \
 	src/auth/saslprep.c src/auth/saslprep.h \
 	src/auth/scram.c src/auth/scram.h \
 	src/auth/scram_client.c src/auth/scram_client.h \

@@ -466,3 +466,20 @@ test_unit_auth_test_ldap_options_SOURCES = test/unit/auth/test_ldap_options.c te
 test_unit_auth_test_ldap_options_LDADD = $(UNIT_LDADD)
 FUZZ_TARGETS += test/fuzz/fuzz_ldap_options
 test_fuzz_fuzz_ldap_options_LDFLAGS = $(FUZZ_LDFLAGS)
+# auth: rules
+UNIT_TESTS += test/unit/auth/test_rule_line
+test_unit_auth_test_rule_line_SOURCES = test/unit/auth/test_rule_line.c test/unit/auth/auth_fixture.h \
+	test/unit/auth/rule_fixture.h
+test_unit_auth_test_rule_line_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/auth/test_hba
+test_unit_auth_test_hba_SOURCES = test/unit/auth/test_hba.c test/unit/auth/auth_fixture.h \
+	test/unit/auth/rule_fixture.h
+test_unit_auth_test_hba_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/auth/test_ident
+test_unit_auth_test_ident_SOURCES = test/unit/auth/test_ident.c test/unit/auth/auth_fixture.h \
+	test/unit/auth/rule_fixture.h
+test_unit_auth_test_ident_LDADD = $(UNIT_LDADD)
+FUZZ_TARGETS += test/fuzz/fuzz_hba
+test_fuzz_fuzz_hba_LDFLAGS = $(FUZZ_LDFLAGS)
+FUZZ_TARGETS += test/fuzz/fuzz_ident
+test_fuzz_fuzz_ident_LDFLAGS = $(FUZZ_LDFLAGS)
