@@ -122,6 +122,7 @@ libpgballast_a_SOURCES += \
 libpgballast_a_SOURCES += \
 	src/relay/broker.c src/relay/broker.h \
 	src/relay/cancel.c src/relay/cancel.h \
+	src/relay/cancel_key.c src/relay/cancel_key.h \
 	src/relay/control.c src/relay/control.h \
 	src/relay/dial.c src/relay/dial.h \
 	src/relay/ends.c \
@@ -136,6 +137,8 @@ libpgballast_a_SOURCES += \
 	src/relay/names.c src/relay/names.h \
 	src/relay/order.c src/relay/order.h \
 	src/relay/provide.c src/relay/provide.h \
+	src/relay/peer.c src/relay/peer.h \
+	src/relay/peer_ledger.c src/relay/peer_ledger.h \
 	src/relay/reset.c src/relay/reset.h \
 	src/relay/places.c src/relay/places.h \
 	src/relay/refit.c src/relay/refit.h \

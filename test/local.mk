@@ -449,6 +449,13 @@ UNIT_TESTS += test/unit/relay/test_id_table
 test_unit_relay_test_id_table_SOURCES = test/unit/relay/test_id_table.c
 test_unit_relay_test_id_table_LDADD = $(UNIT_LDADD)
 
+# relay: cancel requests among peers
+UNIT_TESTS += test/unit/relay/test_cancel_key test/unit/relay/test_peer_ledger
+test_unit_relay_test_cancel_key_SOURCES = test/unit/relay/test_cancel_key.c
+test_unit_relay_test_cancel_key_LDADD = $(UNIT_LDADD)
+test_unit_relay_test_peer_ledger_SOURCES = test/unit/relay/test_peer_ledger.c
+test_unit_relay_test_peer_ledger_LDADD = $(UNIT_LDADD)
+
 UNIT_TESTS += test/unit/base/test_mutex
 test_unit_base_test_mutex_SOURCES = test/unit/base/test_mutex.c
 test_unit_base_test_mutex_LDADD = $(UNIT_LDADD)
@@ -483,3 +490,4 @@ FUZZ_TARGETS += test/fuzz/fuzz_hba
 test_fuzz_fuzz_hba_LDFLAGS = $(FUZZ_LDFLAGS)
 FUZZ_TARGETS += test/fuzz/fuzz_ident
 test_fuzz_fuzz_ident_LDFLAGS = $(FUZZ_LDFLAGS)
+

@@ -98,6 +98,16 @@ static void show_peers(struct relay *r, struct show_run *run)
     }
 }
 
+static void add_peer_pool(const struct inspect_peer_pool *row, void *arg)
+{
+    rows_add(arg, row);
+}
+
+static void show_peer_pools(struct relay *r, struct show_run *run)
+{
+    inspect_peer_pools(r, add_peer_pool, &run->rows);
+}
+
 static void show_version(struct relay *r, struct show_run *run)
 {
     struct show_pair row = {.value = PACKAGE_STRING};
@@ -308,20 +318,27 @@ static void count_user(const struct inspect_user *row, void *arg)
     ++*(int64_t *)arg;
 }
 
+static void count_peer_pool(const struct inspect_peer_pool *row, void *arg)
+{
+    (void)row;
+    ++*(int64_t *)arg;
+}
+
 /* Free objects are not kept, and the resolver counts nothing. */
 static void show_lists(struct relay *r, struct show_run *run)
 {
     struct census_totals totals;
-    int64_t n_databases = 0, n_users = 0;
+    int64_t n_databases = 0, n_users = 0, n_peer_pools = 0;
     census_totals(run->census, &totals);
     inspect_databases(r, count_row, &n_databases);
     inspect_users(r, count_user, &n_users);
+    inspect_peer_pools(r, count_peer_pool, &n_peer_pools);
     struct show_number rows[] = {
         {"databases", n_databases},
         {"users", n_users},
         {"peers", HASH_COUNT(config_of(r)->peers)},
         {"pools", totals.pools},
-        {"peer_pools", 0},
+        {"peer_pools", n_peer_pools},
         {"free_clients", 0},
         {"used_clients", totals.clients},
         {"login_clients", totals.login_clients},
@@ -355,6 +372,7 @@ static const struct source {
     [SHOW_LISTS] = {.visit = visit_census, .finish = show_lists, .census = true},
     [SHOW_MEM] = {.finish = show_mem},
     [SHOW_PEERS] = {.finish = show_peers},
+    [SHOW_PEER_POOLS] = {.finish = show_peer_pools},
     [SHOW_POOLS] = {.visit = visit_census, .finish = show_pools, .census = true},
     [SHOW_SERVERS] = {.visit = visit_servers},
     [SHOW_SETTINGS] = {.finish = show_settings},

@@ -226,15 +226,14 @@ static const struct column peers[] = {
     INT4("port", show_peer, port),
     INT4("pool_size", show_peer, pool_size),
 };
-/* Tables that have no rows here: cancels for other processes and zones are not kept, and names are
- * the resolver's own. */
 static const struct column peer_pools[] = {
-    INT4("peer_id", show_nothing, number),
-    INT4("cl_active_cancel_req", show_nothing, number),
-    INT4("cl_waiting_cancel_req", show_nothing, number),
-    INT4("sv_active_cancel", show_nothing, number),
-    INT4("sv_login", show_nothing, number),
+    INT4("peer_id", inspect_peer_pool, peer_id),
+    INT4("cl_active_cancel_req", inspect_peer_pool, cl_active_cancel_req),
+    INT4("cl_waiting_cancel_req", inspect_peer_pool, cl_waiting_cancel_req),
+    INT4("sv_active_cancel", inspect_peer_pool, sv_active_cancel),
+    INT4("sv_login", inspect_peer_pool, sv_login),
 };
+/* Tables that have no rows here: zones are not kept, and names are the resolver's own. */
 static const struct column dns_hosts[] = {
     TEXT("hostname", show_nothing, text),
     INT8("ttl", show_nothing, number),

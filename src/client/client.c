@@ -289,7 +289,7 @@ const char *client_state_show(const struct client *c)
 
 const char *client_user(const struct client *c)
 {
-    return c->who->user;
+    return c->who ? c->who->user : NULL;
 }
 
 enum replication client_replication(const struct client *c)
@@ -299,7 +299,7 @@ enum replication client_replication(const struct client *c)
 
 const char *client_database(const struct client *c)
 {
-    return c->who->database;
+    return c->who ? c->who->database : NULL;
 }
 
 const struct setup_login *client_setup_login(const struct client *c)

@@ -358,7 +358,7 @@ static bool fill_peer(struct config_peer *peer, const char *text, struct error *
     struct target to = {.object = peer};
     bool ok = scan_pairs(&to, peer_keys, text, err);
     if (ok && !to.host)
-        ok = error_set(err, "", "host was not provided");
+        ok = error_set(err, "", "host was not provided for peer %d", peer->id);
     if (ok && strchr(to.host, ','))
         ok = error_set(err, "", "a peer has one host");
     peer->host.port = PEER_PORT;

@@ -152,7 +152,7 @@ SETTING_INT(max_wait_queue, "0", "10000", 0, 10000000, SETTING_RELOAD | SETTING_
     "clients that may wait in the queue of one pool; 0 is unlimited")
 SETTING_INT(min_pool_size, "0", "5", 0, 1000000, SETTING_RELOAD,
     "server connections kept open in a pool that is in use")
-SETTING_INT(peer_id, "0", "0", 0, 65535, SETTING_RELOAD | SETTING_INERT,
+SETTING_INT(peer_id, "0", "0", 0, 65535, SETTING_RELOAD,
     "our number among the processes of [peers]; 0 is alone")
 SETTING_STRING(pidfile, "", "", 0,
     "file for the process id; needed for -d")

@@ -271,9 +271,15 @@ static void check_inert_lines(struct check *c)
         check_inert_keys(c, db);
     if (c->cfg->fallback)
         check_inert_keys(c, c->cfg->fallback);
-    for (const struct config_peer *peer = c->cfg->peers; peer; peer = peer->hh.next)
+}
+
+/* A name of its own makes the process one of several; without, their keys are not told apart. */
+static void check_peers(struct check *c)
+{
+    const struct config_peer *peer = c->cfg->peers;
+    if (peer && !c->cfg->peer_id)
         config_report(c->sink, CONFIG_WARNING, peer->origin,
-                      "peer %d: peers have no effect in this version", peer->id);
+                      "[peers] has no effect without peer_id: cancel requests are not passed on");
 }
 
 bool config_validate(struct config *cfg, struct config_sink *sink)
@@ -291,5 +297,6 @@ bool config_validate(struct config *cfg, struct config_sink *sink)
     check_databases(&c);
     check_inert(&c);
     check_inert_lines(&c);
+    check_peers(&c);
     return sink->n_errors == errors_before;
 }

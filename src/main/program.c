@@ -16,6 +16,7 @@
 #include "net/resolver.h"
 #include "pool/registry.h"
 #include "relay/cancel.h"
+#include "relay/peer_ledger.h"
 #include "relay/places.h"
 #include "relay/refit.h"
 #include "worker/history.h"
@@ -152,6 +153,7 @@ static bool start_shared(struct program *p, int workers)
     p->shared.control = control_new();
     shutdown_init(&p->shutdown, p->loop, &p->shared);
     p->shared.cancel_keys = cancel_keys_new();
+    p->shared.peers = peer_ledger_new();
     p->shared.keycache = keycache_new(KEYCACHE_ENTRIES);
     p->shared.resolver = resolver_new(p->loop, &names, &err);
     if (!p->shared.resolver)
@@ -214,6 +216,7 @@ void program_stop(struct program *p)
     places_free(&p->shared.places);
     control_free(&p->shared.control);
     cancel_keys_free(&p->shared.cancel_keys);
+    peer_ledger_free(&p->shared.peers);
     keycache_free(&p->shared.keycache);
     loop_free(&p->loop);
     setup_unref(&p->setup);

@@ -5,13 +5,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/mutex.h"
-#include "base/rand.h"
 #include "net/addr_list.h"
 #include "net/dialer.h"
 #include "net/stream.h"
 #include "proto/startup.h"
 #include "relay/broker.h"
 #include "relay/control.h"
+#include "relay/peer.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
 
@@ -55,9 +55,9 @@ static uint64_t key_number(const void *key)
 void cancel_enter_key(struct session *ses)
 {
     struct cancel_keys *k = ses->relay->shared->cancel_keys;
+    int peer = (int)setup_config(ses->relay->setup)->peer_id;
     while (!ses->has_key) {
-        rand_bytes(ses->key, sizeof ses->key);
-        ses->key[0] &= 0x7f; /* some clients print the pid as a signed number */
+        cancel_key_draw(ses->key, peer);
         uint64_t number = key_number(ses->key);
         mutex_lock(&k->m);
         ses->has_key = !id_table_find(&k->table, number);
@@ -78,12 +78,26 @@ void cancel_forget_key(struct session *ses)
     mutex_unlock(&k->m);
 }
 
-static bool find_key(struct cancel_keys *k, struct span key, int *worker_out, uint64_t *id_out)
+/* One that peers have passed on is known by what it was at first. */
+static struct id_link *find_locked(struct cancel_keys *k, const uint8_t *key, bool has_peers)
 {
+    uint8_t drawn[CANCEL_KEY];
+    struct id_link *link = id_table_find(&k->table, key_number(key));
+    if (link || !has_peers)
+        return link;
+    memcpy(drawn, key, sizeof drawn);
+    cancel_key_restore_hops(drawn);
+    return id_table_find(&k->table, key_number(drawn));
+}
+
+static bool find_key(struct relay *r, struct span key, int *worker_out, uint64_t *id_out)
+{
+    struct cancel_keys *k = r->shared->cancel_keys;
+    bool has_peers = setup_config(r->setup)->peer_id != 0;
     if (key.n != CANCEL_KEY)
         return false;
     mutex_lock(&k->m);
-    struct id_link *link = id_table_find(&k->table, key_number(key.p));
+    struct id_link *link = find_locked(k, key.p, has_peers);
     if (link) {
         const struct session *ses = container_of(link, struct session, keyed);
         *worker_out = ses->relay->worker;
@@ -175,8 +189,9 @@ void cancel_requested(struct relay *r, struct client *requester, struct span key
 {
     int worker;
     uint64_t id;
-    if (!find_key(r->shared->cancel_keys, key, &worker, &id)) {
-        client_close(requester, NULL);
+    if (!find_key(r, key, &worker, &id)) {
+        if (!peer_forward(r, requester, key))
+            client_close(requester, NULL);
         return;
     }
     struct cancel_message *m = xcalloc(1, sizeof *m);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* cancel.h - cancel requests: from clients by our own keys, to servers by theirs.
  *
- * Keys are 8 random bytes and map to (worker, client) through one locked table. A request is posted
- * to the owner of the client: a queued statement is cancelled by us at once; a running one by a
- * CancelRequest to the very address of its server, over TLS if the server is. Until it is known
- * that the cancel can no longer hit (57014 came, or the cancel connection ended) that server is not
- * lent to anybody else. */
+ * Keys (cancel_key.h) map to (worker, client) through one locked table. A request is posted to the
+ * owner of the client, or passed on if it is for one of another process (peer.h): a queued
+ * statement is cancelled by us at once; a running one by a CancelRequest to the very address of its
+ * server, over TLS if the server is. Until it is known that the cancel can no longer hit (57014
+ * came, or the cancel connection ended) that server is not lent to anybody else. */
 #ifndef RELAY_CANCEL_H
 #define RELAY_CANCEL_H
 
 #include "base/span.h"
+#include "relay/cancel_key.h"
 
 #include <stdint.h>
 
@@ -19,8 +20,6 @@ struct lent;
 struct relay;
 struct session;
 
-#define CANCEL_KEY 8
-
 struct cancel_keys *cancel_keys_new(void);
 void cancel_keys_free(struct cancel_keys **k);
 
@@ -28,8 +27,8 @@ void cancel_keys_free(struct cancel_keys **k);
 void cancel_enter_key(struct session *ses);
 void cancel_forget_key(struct session *ses);
 
-/* A CancelRequest came on a connection of its own, which is closed at once: as in PostgreSQL the
- * requester learns nothing. */
+/* A CancelRequest came on a connection of its own, which is closed when the request has done what
+ * it can: as in PostgreSQL the requester learns nothing. */
 void cancel_requested(struct relay *r, struct client *requester, struct span key);
 
 /* Sends a CancelRequest to the server of `l`; false if one is already on its way. */

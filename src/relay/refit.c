@@ -4,6 +4,7 @@
 
 #include "pool/registry.h"
 #include "relay/broker.h"
+#include "relay/peer.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
 
@@ -100,6 +101,7 @@ void refit_pools(struct relay_shared *shared, struct setup *setup, uint64_t now_
     places_set_limits(shared->places, &targets);
     cap_set(limits_total(registry_limits(shared->registry)), &total);
     registry_each(shared->registry, refit_pool, &run);
+    peer_refit(shared, setup);
 }
 
 static void serve_pool(struct pool *p, void *arg)

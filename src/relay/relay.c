@@ -10,6 +10,7 @@
 #include "relay/cancel.h"
 #include "relay/leave.h"
 #include "relay/link.h"
+#include "relay/peer.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
 #include "relay/tick.h"
@@ -131,6 +132,7 @@ static void reap(void *arg)
         free_lent(l);
     }
     cancel_reap(r);
+    peer_reap(r);
 }
 
 struct client *relay_find_client(struct relay *r, uint64_t id)
@@ -229,6 +231,8 @@ struct relay *relay_new(struct relay_shared *shared, int worker, struct loop *lo
     TAILQ_INIT(&r->servers);
     TAILQ_INIT(&r->dead_sessions);
     TAILQ_INIT(&r->dead_servers);
+    TAILQ_INIT(&r->peer_runs);
+    TAILQ_INIT(&r->dead_peer_runs);
     mailbox_init(&r->mailbox, loop, r);
     tick_init(r);
     loop_on_turn_end(loop, reap, r);
@@ -248,6 +252,7 @@ void relay_shutdown(struct relay *r)
         pool_closed(l->pool, &l->ledger, loop_now(r->loop));
         relay_bury_lent(l);
     }
+    peer_shutdown(r);
     reap(r);
 }
 

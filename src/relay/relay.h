@@ -18,7 +18,7 @@
  *   dial.c       open connections; ends.c: servers become ready and are lost
  *   leave.c      a client has left in the middle: cancel, drain, roll back, keep the server
  *   tick.c       every time-out
- *   cancel.c     cancel requests, ours and the clients'
+ *   cancel.c     cancel requests, ours and the clients'; peer.c: those for other processes
  *   places.c     what pools and targets need beside their ledgers
  *   terms.c      under which terms servers are connected to; findings.c: what they then said
  *   refit.c      a reload: the new setup takes the place of the old one
@@ -45,6 +45,7 @@ struct history;
 struct keycache;
 struct limits;
 struct listeners;
+struct peer_ledger;
 struct places;
 struct process;
 struct registry;
@@ -63,6 +64,7 @@ struct relay_shared {
     struct history *history; /* what happened lately: worker/history.h; NULL: nobody keeps it */
     struct process *process; /* how to ask the main thread: worker/process.h */
     struct cancel_keys *cancel_keys;
+    struct peer_ledger *peers;
     struct keycache *keycache;
     struct resolver *resolver;
     struct listeners *listeners; /* on the loop of the first worker, in whose thread they change */

@@ -16,6 +16,7 @@
 #include <uthash.h>
 
 struct cancel_run;
+struct peer_run;
 struct place;
 
 /* Why a client must keep its server beyond the end of a transaction. */
@@ -143,6 +144,7 @@ struct lent {
 
 TAILQ_HEAD(session_list, session);
 TAILQ_HEAD(lent_list, lent);
+TAILQ_HEAD(peer_run_list, peer_run);
 
 struct relay {
     /* Set at birth. */
@@ -159,7 +161,8 @@ struct relay {
     struct id_table by_client_id;
     struct lent_list servers;
     struct lent *by_server_id;
-    _Atomic unsigned n_clients; /* also those that are on their way here */
+    struct peer_run_list peer_runs; /* peer.c */
+    _Atomic unsigned n_clients;     /* also those that are on their way here */
     unsigned n_waiting;
     uint64_t last_unit; /* names.h */
 
@@ -171,6 +174,7 @@ struct relay {
     struct session_list dead_sessions;
     struct lent_list dead_servers;
     struct cancel_run *dead_cancels;
+    struct peer_run_list dead_peer_runs;
 
     struct timer tick;
     uint64_t last_sweep_us;

@@ -176,7 +176,11 @@ void terms_login(const struct terms *t, size_t host, struct keycache *kc, struct
 
 void terms_dialer_options(const struct terms *t, struct dialer_options *out)
 {
-    const struct config *cfg = setup_config(t->setup);
+    terms_config_dialer_options(setup_config(t->setup), out);
+}
+
+void terms_config_dialer_options(const struct config *cfg, struct dialer_options *out)
+{
     *out = (struct dialer_options){
         .timeout_us = cfg->server_connect_timeout_us,
         .tcp = {.keepalive = cfg->tcp_keepalive,

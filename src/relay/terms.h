@@ -73,6 +73,8 @@ void terms_unref(struct terms **t);
 /* For one connection to hosts[i]; borrowed from t. */
 void terms_login(const struct terms *t, size_t host, struct keycache *kc, struct server_login *out);
 void terms_dialer_options(const struct terms *t, struct dialer_options *out);
+/* The same for what is not the server of a pool. */
+void terms_config_dialer_options(const struct config *cfg, struct dialer_options *out);
 
 /* ---- findings; any thread ---- */
 

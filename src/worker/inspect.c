@@ -7,6 +7,7 @@
 #include "pool/cap.h"
 #include "pool/registry.h"
 #include "relay/control.h"
+#include "relay/peer_ledger.h"
 #include "relay/places.h"
 #include "relay/relay.h"
 #include "setup/setup.h"
@@ -301,6 +302,34 @@ void inspect_latency(struct relay *r, void (*fn)(const struct inspect_latency *r
 {
     struct latency_run run = {.fn = fn, .arg = arg};
     registry_each(relay_shared_of(r)->registry, read_latency, &run);
+}
+
+/* ---- peers ----------------------------------------------------------------------------- */
+
+struct peers_run {
+    void (*fn)(const struct inspect_peer_pool *row, void *arg);
+    void *arg;
+};
+
+/* A client's request counts as active once it is on its way. */
+static void add_peer(const struct peer_numbers *n, void *arg)
+{
+    const struct peers_run *run = arg;
+    struct inspect_peer_pool row = {
+        .peer_id = n->peer,
+        .cl_active_cancel_req = n->sent,
+        .cl_waiting_cancel_req = n->queued + n->connecting,
+        .sv_active_cancel = n->sent,
+        .sv_login = n->connecting,
+    };
+    run->fn(&row, run->arg);
+}
+
+void inspect_peer_pools(struct relay *r, void (*fn)(const struct inspect_peer_pool *row, void *arg),
+                        void *arg)
+{
+    struct peers_run run = {.fn = fn, .arg = arg};
+    peer_ledger_each(relay_shared_of(r)->peers, add_peer, &run);
 }
 
 struct history *inspect_history(struct relay *r)

@@ -69,6 +69,13 @@ struct inspect_latency {
 void inspect_latency(struct relay *r, void (*fn)(const struct inspect_latency *row, void *arg),
                      void *arg);
 
+struct inspect_peer_pool {
+    int64_t peer_id, cl_active_cancel_req, cl_waiting_cancel_req, sv_active_cancel, sv_login;
+};
+/* Peers that a cancel request was passed on to. */
+void inspect_peer_pools(struct relay *r, void (*fn)(const struct inspect_peer_pool *row, void *arg),
+                        void *arg);
+
 /* What happened lately (worker/history.h). */
 struct history *inspect_history(struct relay *r);
 

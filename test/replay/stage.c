@@ -12,6 +12,7 @@
 #include "pool/registry.h"
 #include "relay/cancel.h"
 #include "relay/control.h"
+#include "relay/peer_ledger.h"
 #include "relay/places.h"
 #include "setup/setup.h"
 #include "support/fake_net.h"
@@ -122,6 +123,7 @@ static void start_shared(struct stage *s, unsigned workers)
     s->shared.places = places_new(s->shared.registry, workers, &limits, fake_now());
     s->shared.control = control_new();
     s->shared.cancel_keys = cancel_keys_new();
+    s->shared.peers = peer_ledger_new();
     s->shared.keycache = keycache_new(KEYCACHE_ENTRIES);
     s->shared.n_workers = (int)workers;
     s->shared.relays = s->relays;
@@ -158,6 +160,7 @@ void stage_stop(struct stage *s)
         places_free(&s->shared.places);
         control_free(&s->shared.control);
         cancel_keys_free(&s->shared.cancel_keys);
+        peer_ledger_free(&s->shared.peers);
         keycache_free(&s->shared.keycache);
     }
     setup_unref(&s->setup);

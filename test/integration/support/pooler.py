@@ -76,14 +76,14 @@ class Pooler:
     host = "127.0.0.1"
 
     def __init__(self, parent, upstream, users=None, **settings):
-        """`settings` go on top of SETTINGS; `upstream` has host, port and ca_file.
+        """`settings` go on top of SETTINGS; `upstream` has host, port and ca_file; `peers={id: line}`.
 
         The databases are upstream's own ones under their own names; `databases={name: line}`
         replaces them.
         """
         self.directory = process.new_directory("pooler", parent)
         self.log_path = self.directory / "pooler.log"
-        self.port = process.free_port()
+        self.port = settings.get("listen_port") or process.free_port()
         self.process = None
         self.pass_fds = ()
         program = self.directory / "pgballast"
@@ -98,6 +98,7 @@ class Pooler:
         databases = settings.pop(
             "databases", {name: f"{address} dbname={name}" for name in ("app", "second")}
         )
+        peers = settings.pop("peers", {})
         userlist = self.directory / "users.txt"
         userlist.write_text(
             "".join(f"{quoted(name)} {quoted(secret)}\n" for name, secret in self.users.items())
@@ -113,6 +114,7 @@ class Pooler:
         lines += [f"{name} = {line}" for name, line in databases.items()]
         lines += ["", "[pgballast]"]
         lines += [f"{name} = {value}" for name, value in values.items() if value is not None]
+        lines += ["", "[peers]"] + [f"{number} = {line}" for number, line in peers.items()]
         ini = self.directory / "pgballast.ini"
         ini.write_text("\n".join(lines) + "\n")
         for path in (userlist, ini):
