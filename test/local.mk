@@ -394,6 +394,8 @@ REPLAY_TESTS = \
 	test/replay/server-lost-in-the-middle-of-a-row.replay \
 	test/replay/server-lost-inside-a-transaction.replay \
 	test/replay/server-lost-outside-a-transaction.replay \
+	test/replay/server-last-words-are-relayed-once.replay \
+	test/replay/server-refusal-is-relayed-whole.replay \
 	test/replay/server-refuses-the-password.replay \
 	test/replay/server-says-goodbye-behind-an-answer.replay \
 	test/replay/server-speaks-out-of-turn-in-the-login.replay \

@@ -26,7 +26,7 @@
 
 struct error {
     char sqlstate[6]; /* what a client is told; empty if it is not for a client */
-    char text[200];   /* one sentence, without newline, secrets or raw peer bytes */
+    char text[256];   /* one sentence, without newline, secrets or raw peer bytes */
 };
 
 /* Fills *err (which may be NULL: then nothing happens). Control characters in the text become '?'.

@@ -105,6 +105,16 @@ void client_close(struct client *c, const char *reason)
     stream_close(&c->stream);
 }
 
+/* Says what is in b, and goes. */
+static void fail_with(struct client *c, struct buf *b, const struct error *err)
+{
+    stream_write(&c->stream, buf_span(b).p, buf_len(b));
+    buf_reset(b);
+    if (setup_config(c->context->setup)->log_pooler_errors)
+        client_log(c, LOG_WARNING_LEVEL, "pooler error: %s", err->text);
+    client_close(c, err->text);
+}
+
 void client_fail_detail(struct client *c, const struct error *err, const char *detail,
                         const char *hint)
 {
@@ -113,11 +123,17 @@ void client_fail_detail(struct client *c, const struct error *err, const char *d
     struct buf b = {0};
     client_login_answer(c, &b);
     report_error(&b, "FATAL", err, detail, hint);
-    stream_write(&c->stream, buf_span(&b).p, buf_len(&b));
-    buf_reset(&b);
-    if (setup_config(c->context->setup)->log_pooler_errors)
-        client_log(c, LOG_WARNING_LEVEL, "pooler error: %s", err->text);
-    client_close(c, err->text);
+    fail_with(c, &b, err);
+}
+
+void client_fail_report(struct client *c, const struct error *err, struct span report)
+{
+    if (c->state == CLIENT_CLOSING)
+        return;
+    struct buf b = {0};
+    client_login_answer(c, &b);
+    report_relay(&b, "FATAL", err, report, NULL);
+    fail_with(c, &b, err);
 }
 
 void client_fail(struct client *c, const struct error *err)

@@ -101,6 +101,9 @@ void client_close(struct client *c, const char *reason);
 /* Answers with a FATAL report, logs one line, closes. */
 void client_fail(struct client *c, const struct error *err);
 /* The same with DETAIL and HINT (each may be NULL). */
+/* In the words of a server's report (proto/report.h, report_keep); err is for the log, and for the
+ * client if the report is empty. */
+void client_fail_report(struct client *c, const struct error *err, struct span report);
 void client_fail_detail(struct client *c, const struct error *err, const char *detail,
                         const char *hint);
 void client_free(struct client **c);

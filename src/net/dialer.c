@@ -42,6 +42,7 @@ struct dialer {
     struct loop_task start;
     struct attempt attempts[PARALLEL_MAX];
     unsigned n_failed;
+    bool timed_out;
     struct error error; /* of the last failure */
 };
 
@@ -115,7 +116,7 @@ static void finish_connected(struct dialer *d, struct attempt *a)
 
 static void finish_failed(struct dialer *d)
 {
-    struct dialer_result result = {.fd = -1, .error = d->error};
+    struct dialer_result result = {.fd = -1, .timed_out = d->timed_out, .error = d->error};
     if (d->n_failed > 1)
         error_set(&result.error, d->error.sqlstate, "%.150s (%u addresses tried)", d->error.text,
                   d->n_failed);
@@ -248,6 +249,7 @@ static void on_deadline(void *arg)
     }
     if (queue_full)
         note_failure(d, d->order[d->next], after);
+    d->timed_out = true;
     finish_failed(d);
 }
 

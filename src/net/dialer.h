@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "net/tcp_options.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct addr_list;
@@ -26,6 +27,7 @@ struct dialer_options {
 struct dialer_result {
     int fd;           /* connected, non-blocking; -1: failed */
     struct addr addr; /* the one that fd is connected to */
+    bool timed_out;
     struct error error;
 };
 

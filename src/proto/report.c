@@ -122,6 +122,64 @@ void report_notice(struct buf *b, const char *severity, const struct error *what
     build(b, BE_NOTICE, severity, sqlstate, what->text, detail, hint);
 }
 
+/* Half a character at the end is left away. */
+static struct span cut(struct span value, size_t max)
+{
+    if (value.n <= max)
+        return value;
+    while (max && (value.p[max] & 0xc0) == 0x80)
+        max--;
+    return span_of(value.p, max);
+}
+
+void report_keep(struct buf *kept, struct span body)
+{
+    const size_t longest = REPORT_KEPT_MAX / 4, overhead = 2;
+    struct report whole;
+    struct reader r = reader_of(body);
+    uint8_t field;
+    struct span value;
+    buf_clear(kept);
+    if (!report_parse(body, &whole))
+        return;
+    if (body.n <= REPORT_KEPT_MAX) {
+        buf_append(kept, body.p, body.n);
+        return;
+    }
+    while (next_field(&r, &field, &value)) {
+        value = cut(value, longest);
+        if (buf_len(kept) + value.n + overhead < REPORT_KEPT_MAX)
+            put_field(kept, (enum report_field)field, value);
+    }
+    writer_u8(kept, 0);
+}
+
+void report_relay(struct buf *b, const char *severity, const struct error *err, struct span kept,
+                  const char *hint)
+{
+    struct report whole;
+    struct reader r = reader_of(kept);
+    uint8_t field;
+    struct span value;
+    if (!kept.n || !report_parse(kept, &whole)) {
+        report_error(b, severity, err, NULL, hint);
+        return;
+    }
+    size_t mark = writer_begin(b, BE_ERROR);
+    put_field(b, REPORT_SEVERITY, span_str(severity));
+    put_field(b, REPORT_SEVERITY_NONLOCALIZED, span_str(severity));
+    put_field(b, REPORT_SQLSTATE, span_str(err->sqlstate[0] ? err->sqlstate : SQLSTATE_INTERNAL));
+    while (next_field(&r, &field, &value)) {
+        if (field != REPORT_SEVERITY && field != REPORT_SEVERITY_NONLOCALIZED &&
+            field != REPORT_SQLSTATE)
+            put_field(b, (enum report_field)field, value);
+    }
+    if (hint && !whole.hint.n)
+        put_field(b, REPORT_HINT, span_str(hint));
+    writer_u8(b, 0);
+    writer_end(b, mark);
+}
+
 static bool has_field(struct span body, uint8_t wanted)
 {
     struct reader r = reader_of(body);

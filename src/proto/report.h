@@ -55,6 +55,17 @@ void report_error(struct buf *b, const char *severity, const struct error *err, 
 void report_notice(struct buf *b, const char *severity, const struct error *what,
                    const char *detail, const char *hint);
 
+/* What of a report is kept for those who were not there: all of it, or its fields cut so that it
+ * takes no more than this. */
+#define REPORT_KEPT_MAX 8192
+/* Replaces *kept by the body, bounded so; empties it if the body is malformed. */
+void report_keep(struct buf *kept, struct span body);
+/* Appends an ErrorResponse in the words of the kept report, with all of its fields but severity and
+ * SQLSTATE, which are replaced; `hint` (may be NULL) is for a report that has none. An empty report
+ * gives err's own text. */
+void report_relay(struct buf *b, const char *severity, const struct error *err, struct span kept,
+                  const char *hint);
+
 /* Appends the report `body` again as a message of type BE_ERROR or BE_NOTICE, with the given field
  * replaced, or added in front if there was none. False, and nothing is appended, if the body is
  * malformed. `value` must hold no NUL. */

@@ -51,30 +51,36 @@ void broker_stop_waiting(struct session *ses)
     end_wait(ses);
 }
 
-void broker_fail_waiting(struct session *ses, const struct error *err, bool fatal)
+static void fail_waiting(struct session *ses, const struct error *err, struct span report,
+                         bool fatal)
 {
     struct client *c = ses->client;
     broker_stop_waiting(ses);
     counter_add(&ses->stats->refused, 1);
     if (fatal || client_get_state(c) != CLIENT_WAITING) {
-        client_fail(c, err);
+        client_fail_report(c, err, report);
         return;
     }
     if (setup_config(ses->relay->setup)->log_pooler_errors)
         client_log(c, LOG_WARNING_LEVEL, "pooler error: %s", err->text);
     client_enter(c, CLIENT_IDLE);
-    forward_refuse_next(ses, err);
+    forward_refuse_next(ses, err, report);
     client_continue(c);
 }
 
-void broker_fail_all(struct relay *r, struct pool *p, const struct error *err)
+void broker_fail_waiting(struct session *ses, const struct error *err, bool fatal)
+{
+    fail_waiting(ses, err, span_of(NULL, 0), fatal);
+}
+
+void broker_fail_all(struct relay *r, struct pool *p, const struct error *err, struct span report)
 {
     bool fatal = setup_config(r->setup)->profile == CONFIG_INI;
     struct session *ses, *next;
     TAILQ_FOREACH_SAFE(ses, &r->sessions, link, next)
     {
         if (ses->pool == p && ses->wait_since_us)
-            broker_fail_waiting(ses, err, fatal);
+            fail_waiting(ses, err, report, fatal);
     }
 }
 
@@ -298,14 +304,19 @@ void broker_forget(struct lent *l)
     pool_unref(&pool);
 }
 
+void broker_log_closing(const struct lent *l, const char *reason)
+{
+    uint64_t age_us = loop_now(l->relay->loop) - server_connected_us(l->server);
+    if (setup_config(l->relay->setup)->log_disconnections)
+        lent_log(l, LOG_INFO_LEVEL, "closing because: %s (age=%llus)", reason,
+                 (unsigned long long)(age_us / US_PER_S));
+}
+
 void broker_close_server(struct lent *l, const char *reason)
 {
     if (server_get_state(l->server) == SERVER_CLOSING)
         return;
-    if (setup_config(l->relay->setup)->log_disconnections)
-        lent_log(l, LOG_INFO_LEVEL, "closing because: %s (age=%llus)", reason,
-                 (unsigned long long)((loop_now(l->relay->loop) - server_connected_us(l->server)) /
-                                      US_PER_S));
+    broker_log_closing(l, reason);
     cancel_abandon(l);
     server_close(l->server);
     broker_forget(l);

@@ -30,8 +30,8 @@ void broker_stop_waiting(struct session *ses);
 /* Ends the wait with an error: the statement fails, or the connection if `fatal`. */
 void broker_fail_waiting(struct session *ses, const struct error *err, bool fatal);
 
-/* All clients of this worker that wait for the pool. */
-void broker_fail_all(struct relay *r, struct pool *p, const struct error *err);
+/* All clients of this worker that wait for the pool; `report` is the server's own, or empty. */
+void broker_fail_all(struct relay *r, struct pool *p, const struct error *err, struct span report);
 
 /* The server has no client and is at rest. */
 void broker_release(struct lent *l);
@@ -46,6 +46,8 @@ void broker_dial_more(struct relay *r, struct pool *p);
 void broker_opened(struct lent *l);
 /* It is closed: out of the ledger, and its place to whoever wants it. */
 void broker_forget(struct lent *l);
+/* "closing because: …" */
+void broker_log_closing(const struct lent *l, const char *reason);
 /* Closes it for our own reasons. */
 void broker_close_server(struct lent *l, const char *reason);
 /* A cancel request that kept the server from its pool has ended. */

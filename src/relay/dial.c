@@ -19,6 +19,7 @@
 #include "relay/relay_impl.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static struct target *target_of(const struct lent *l)
 {
@@ -36,7 +37,8 @@ static void on_resolved(void *receiver, uint64_t tag, struct addr_list *addresse
     if (!l || !l->dialing)
         return;
     if (!addresses) {
-        struct server_end end = {.phase = SERVER_PHASE_NETWORK, .error = *err};
+        struct server_end end = {
+            .phase = SERVER_PHASE_NETWORK, .error = *err, .phrase = "server DNS lookup failed"};
         broker_server_ended(l->server, &end);
         return;
     }
@@ -264,35 +266,62 @@ struct fail_message {
     struct message message;
     struct pool *pool;
     struct error error;
+    struct buf report;
 };
 
 static void deliver_fail(struct message *m, void *receiver)
 {
     struct fail_message *f = container_of(m, struct fail_message, message);
     if (receiver)
-        broker_fail_all(receiver, f->pool, &f->error);
+        broker_fail_all(receiver, f->pool, &f->error, buf_span(&f->report));
+    buf_reset(&f->report);
     pool_unref(&f->pool);
     free(f);
 }
 
-static void fail_waiters(struct relay *r, struct pool *p, const struct error *err)
+static void fail_waiters(struct relay *r, struct pool *p, const struct error *err,
+                         struct span report)
 {
     for (int i = 0; i < r->shared->n_workers; i++) {
         struct fail_message *f = xcalloc(1, sizeof *f);
         f->message.deliver = deliver_fail;
         f->pool = pool_ref(p);
         f->error = *err;
+        if (report.n)
+            buf_append(&f->report, report.p, report.n);
         mailbox_post(relay_mailbox(r->shared->relays[i]), &f->message);
     }
+}
+
+/* PgBouncer's rule: whatever a server says to refuse us is for the clients that wait, if the pool
+ * has nothing else for them, but that it is only starting. In the url profile the target's breaker
+ * decides. */
+static bool told_at_once(const struct lent *l, const struct server_end *end, struct error *tell)
+{
+    struct pool_numbers n;
+    if (setup_config(l->relay->setup)->profile != CONFIG_INI || !end->said_goodbye ||
+        strcmp(end->error.sqlstate, SQLSTATE_CANNOT_CONNECT_NOW) == 0)
+        return false;
+    if (strcmp(end->error.sqlstate, SQLSTATE_INTERNAL) != 0)
+        *tell = end->error;
+    pool_inspect(l->pool, 0, &n);
+    return n.idle + n.active + n.moving == 0;
+}
+
+static bool breaker_is_open(const struct lent *l)
+{
+    struct target_numbers numbers;
+    target_inspect(target_of(l), &numbers);
+    return numbers.breaker == BREAKER_OPEN;
 }
 
 void dial_failed(struct lent *l, const struct server_end *end)
 {
     struct relay *r = l->relay;
     struct error tell;
-    struct target_numbers numbers;
     uint64_t now = loop_now(r->loop), jitter = rand_next(&r->jitter);
     enum failure_class class = failure_classify(phase_of(end), &end->error, &tell);
+    bool at_once = told_at_once(l, end, &tell);
     l->dialing = false;
     counter_add(&l->stats->server_failed, 1);
     lent_log(l, LOG_WARNING_LEVEL, "server login failed: %s%s (%s)",
@@ -303,17 +332,17 @@ void dial_failed(struct lent *l, const struct server_end *end)
     switch (class) {
     case FAILURE_PERMANENT:
         findings_refused(l->terms->findings, now, &tell, jitter);
-        fail_waiters(r, l->pool, &tell);
-        return;
+        at_once = true;
+        break;
     case FAILURE_SLOTS:
         pool_shrink(l->pool, now);
-        return;
+        break;
     case FAILURE_SLOW:
     case FAILURE_FAST:
     case FAILURE_LIMITER:
-        target_inspect(target_of(l), &numbers);
-        if (numbers.breaker == BREAKER_OPEN)
-            fail_waiters(r, l->pool, &tell);
-        return;
+        at_once = at_once || breaker_is_open(l);
+        break;
     }
+    if (at_once)
+        fail_waiters(r, l->pool, &tell, end->report);
 }

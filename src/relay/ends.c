@@ -12,6 +12,7 @@
  * Nothing that was handed to send() is ever sent again. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/stream.h"
 #include "proto/backend.h"
 #include "proto/report.h"
 #include "relay/broker.h"
@@ -22,17 +23,30 @@
 #include "relay/places.h"
 #include "relay/relay_impl.h"
 
+#include <stdio.h>
+
 /* ---- ready ----------------------------------------------------------------------------- */
+
+static void log_new(const struct lent *l)
+{
+    char from[ADDR_TEXT], tls[128];
+    struct addr local;
+    if (!setup_config(l->relay->setup)->log_connections)
+        return;
+    if (stream_local_addr(server_stream(l->server), &local) && !addr_is_unix(&local))
+        lent_log(l, LOG_INFO_LEVEL, "new connection to server (from %s)",
+                 addr_text(&local, from, sizeof from));
+    else
+        lent_log(l, LOG_INFO_LEVEL, "new connection to server");
+    if (server_tls_text(l->server, tls, sizeof tls)[0])
+        lent_log(l, LOG_INFO_LEVEL, "SSL established: %s", tls);
+}
 
 void broker_server_ready(struct server *s)
 {
     struct lent *l = server_owner(s);
     struct relay *r = l->relay;
-    char address[ADDR_TEXT], tls[128];
-    if (setup_config(r->setup)->log_connections)
-        lent_log(l, LOG_INFO_LEVEL, "new connection to server %s%s%s",
-                 addr_text(server_address(s), address, sizeof address),
-                 server_tls_text(s, tls, sizeof tls)[0] ? " " : "", tls);
+    log_new(l);
     dial_succeeded(l);
     findings_learn(l->terms->findings, s);
     struct target *target = l->terms->targets[l->host];
@@ -47,7 +61,8 @@ void broker_server_ready(struct server *s)
 /* ---- lost while a client was linked ---------------------------------------------------- */
 
 /* One error and one ReadyForQuery for each unit that is owed an answer. */
-static void answer_lost_units(struct session *ses, struct lent *l, const struct error *err)
+static void answer_lost_units(struct session *ses, struct lent *l, const struct error *err,
+                              struct span report)
 {
     struct expect_queue *q = server_expects(l->server);
     struct buf *b = outgoing_buf(&ses->relay->to_client);
@@ -58,7 +73,8 @@ static void answer_lost_units(struct session *ses, struct lent *l, const struct 
         if (e->owner != EXPECT_CLIENT || e->kind == EXPECT_COPY_END)
             continue;
         if (!told)
-            report_error(b, "ERROR", err, NULL, "The statement may or may not have been executed.");
+            report_relay(b, "ERROR", err, report,
+                         "The statement may or may not have been executed.");
         told = open = true;
         if (e->kind == EXPECT_QUERY || e->kind == EXPECT_FUNCTION_CALL || e->kind == EXPECT_SYNC) {
             backend_build_ready_for_query(b, 'I');
@@ -67,7 +83,7 @@ static void answer_lost_units(struct session *ses, struct lent *l, const struct 
     }
     /* All of a group was answered but its Sync: nothing of it is committed. */
     if (l->group_open && !open && !q->skipping)
-        report_error(b, "ERROR", err, NULL, "The statements of this group were not committed.");
+        report_relay(b, "ERROR", err, report, "The statements of this group were not committed.");
     ses->skip_to_sync = open || l->group_open || q->skipping;
 }
 
@@ -79,19 +95,32 @@ static bool session_can_go_on(const struct session *ses, const struct lent *l)
     return outside && !ses->pins && !server_is_mid_message(l->server);
 }
 
+/* The server's own words where it gave any, but for the one thing that it cannot know: that the
+ * client never heard whether its COMMIT was carried out. */
+static void lost_error(const struct session *ses, const struct server_end *end, struct error *err,
+                       struct span *report_out)
+{
+    bool unknown = ses->ending == SQL_ENDS_COMMIT || ses->ending == SQL_ENDS_MAYBE;
+    *report_out = span_of(NULL, 0);
+    if (unknown && end->while_busy) {
+        error_set(err, SQLSTATE_TRANSACTION_UNKNOWN,
+                  "the outcome of the transaction is unknown: %.150s (server conn crashed?)",
+                  end->error.text);
+    } else if (end->said_goodbye) {
+        *err = end->error;
+        *report_out = end->report;
+    } else {
+        error_set(err, SQLSTATE_CONNECTION_FAILURE, "%.200s (server conn crashed?)",
+                  end->error.text);
+    }
+}
+
 static void lose_client(struct session *ses, struct lent *l, const struct server_end *end)
 {
     struct error err;
+    struct span report;
     struct relay *r = ses->relay;
-    bool words = end->said_goodbye;
-    bool unknown = ses->ending == SQL_ENDS_COMMIT || ses->ending == SQL_ENDS_MAYBE;
-    if (unknown && end->while_busy)
-        error_set(&err, SQLSTATE_TRANSACTION_UNKNOWN,
-                  "the outcome of the transaction is unknown: %s (server conn crashed?)",
-                  end->error.text);
-    else
-        error_set(&err, words ? end->error.sqlstate : SQLSTATE_CONNECTION_FAILURE, "%s%s",
-                  end->error.text, words ? "" : " (server conn crashed?)");
+    lost_error(ses, end, &err, &report);
     bool owed = !expect_is_empty(server_expects(l->server)) || l->group_open;
     names_lost(ses, l);
     names_end(ses, l);
@@ -102,10 +131,10 @@ static void lose_client(struct session *ses, struct lent *l, const struct server
         if (server_is_mid_message(l->server))
             client_close(ses->client, "server conn crashed?");
         else
-            client_fail(ses->client, &err);
+            client_fail_report(ses->client, &err, report);
         return;
     }
-    answer_lost_units(ses, l, &err);
+    answer_lost_units(ses, l, &err, report);
     ses->query_since_us = ses->xact_since_us = 0;
     ses->query_overdue = false;
     ses->ending = SQL_ENDS_NOTHING;
@@ -120,12 +149,28 @@ static void lose_client(struct session *ses, struct lent *l, const struct server
 
 /* ---- the end --------------------------------------------------------------------------- */
 
+#define REASON_TEXT 320
+
+/* PgBouncer's reason, if it has one, and what that was in this case. */
+static const char *end_reason(const struct server_end *end, char out[static REASON_TEXT])
+{
+    if (!end->phrase)
+        return end->error.text;
+    /* Whole lines of scripts' patterns end in `login failed (age`; what was said stands above. */
+    if (end->said_goodbye && end->phase != SERVER_PHASE_READY)
+        return end->phrase;
+    snprintf(out, REASON_TEXT, "%s (%s)", end->phrase, end->error.text);
+    return out;
+}
+
 static void end_while_dialing(struct lent *l, const struct server_end *end)
 {
     struct relay *r = l->relay;
     struct target *target = l->terms->targets[l->host];
     struct pool *pool = pool_ref(l->pool);
     dial_failed(l, end);
+    char reason[REASON_TEXT];
+    broker_log_closing(l, end_reason(end, reason));
     server_close(l->server);
     pool_closed(pool, &l->ledger, loop_now(r->loop));
     relay_bury_lent(l);
@@ -137,10 +182,8 @@ static void end_while_dialing(struct lent *l, const struct server_end *end)
 
 static void end_while_idle(struct lent *l, const struct server_end *end)
 {
-    if (setup_config(l->relay->setup)->log_disconnections)
-        lent_log(l, LOG_INFO_LEVEL, "closing because: %s (age=%llus)", end->error.text,
-                 (unsigned long long)((loop_now(l->relay->loop) - server_connected_us(l->server)) /
-                                      US_PER_S));
+    char reason[REASON_TEXT];
+    broker_log_closing(l, end_reason(end, reason));
     target_slept(l->terms->targets[l->host]);
     /* Whoever was active before: nobody asks for the database that has just gone to sleep. */
     atomic_store_explicit(&l->place->active_us, 0, memory_order_relaxed);
@@ -165,5 +208,6 @@ void broker_server_ended(struct server *s, const struct server_end *end)
     if (ses)
         lose_client(ses, l, end);
     link_forget(l);
-    broker_close_server(l, end->error.text);
+    char reason[REASON_TEXT];
+    broker_close_server(l, end_reason(end, reason));
 }

@@ -137,7 +137,7 @@ bool findings_may_dial(struct findings *f, uint64_t now_us, struct error *err)
     mutex_lock(&f->shared.m);
     bool may = f->shared.not_before_us <= now_us;
     if (!may)
-        *err = f->shared.refusal;
+        target_refusal(err, &f->shared.refusal, f->shared.not_before_us - now_us);
     mutex_unlock(&f->shared.m);
     return may;
 }

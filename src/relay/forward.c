@@ -21,10 +21,10 @@
 
 /* ---- refused statements ---------------------------------------------------------------- */
 
-void forward_refuse_next(struct session *ses, const struct error *err)
+void forward_refuse_next(struct session *ses, const struct error *err, struct span report)
 {
     buf_clear(&ses->refusal);
-    report_error(&ses->refusal, "ERROR", err, NULL, NULL);
+    report_relay(&ses->refusal, "ERROR", err, report, NULL);
 }
 
 static bool runs_alone(uint8_t type)
@@ -91,7 +91,7 @@ static enum request_verdict get_server(struct session *ses, const struct request
             return REQUEST_HOLD;
         case ACQUIRE_REFUSED:
             client_log(ses->client, LOG_WARNING_LEVEL, "pooler error: %s", err.text);
-            forward_refuse_next(ses, &err);
+            forward_refuse_next(ses, &err, span_of(NULL, 0));
             answer_refusal(ses, r);
             return REQUEST_TAKEN;
         }

@@ -55,16 +55,23 @@ uint64_t relay_next_id(struct relay *r)
 
 void lent_log(const struct lent *l, int level, const char *fmt, ...)
 {
-    char text[1024];
+    char text[1024], address[ADDR_TEXT], place[ADDR_TEXT + 256];
+    const struct addr *to = server_address(l->server);
+    const struct target *target = l->terms->targets[l->host];
     if (!log_wants((enum log_level)level))
         return;
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    log_line((enum log_level)level, "S-0x%llx: %s/%s@%s:%u %s", (unsigned long long)l->id,
-             pool_database(l->pool), pool_user(l->pool), target_host(l->terms->targets[l->host]),
-             target_port(l->terms->targets[l->host]), text);
+    /* Where it is, as soon as that is known: a name may stand for several addresses. */
+    if (to->len && !addr_is_unix(to))
+        snprintf(place, sizeof place, "%s", addr_text(to, address, sizeof address));
+    else
+        snprintf(place, sizeof place, "%s:%u", to->len ? "unix" : target_host(target),
+                 target_port(target));
+    log_line((enum log_level)level, "S-0x%llx: %s/%s@%s %s", (unsigned long long)l->id,
+             pool_database(l->pool), pool_user(l->pool), place, text);
 }
 
 /* ---- the dead -------------------------------------------------------------------------- */

@@ -57,7 +57,9 @@ static void tell_end(struct server *s, const struct error *err)
     s->end_told = true;
     struct server_end end = {.phase = server_login_phase(s),
                              .said_goodbye = s->last_words.text[0] != '\0',
-                             .while_busy = !expect_is_empty(&s->expects)};
+                             .while_busy = !expect_is_empty(&s->expects),
+                             .phrase = s->end_phrase,
+                             .report = buf_span(&s->last_report)};
     end.error = end.said_goodbye ? s->last_words : *err;
     s->ops->on_end(s, &end);
 }
@@ -75,6 +77,8 @@ static void on_stream_end(void *owner, enum stream_end how, const struct error *
     struct error text;
     if (s->state == SERVER_CLOSING)
         return;
+    if (server_login_phase(s) != SERVER_PHASE_TLS)
+        s->end_phrase = "server conn crashed?";
     if (how == STREAM_EOF)
         error_set(&text, SQLSTATE_CONNECTION_FAILURE, "server closed the connection unexpectedly");
     else
@@ -141,6 +145,7 @@ static void on_dialed(void *owner, const struct dialer_result *result)
     struct server *s = owner;
     s->dialer = NULL; /* it ends with its answer */
     if (result->fd < 0) {
+        s->end_phrase = result->timed_out ? "connect timeout" : "connect failed";
         server_fail(s, &result->error);
         return;
     }
@@ -188,6 +193,7 @@ void server_free(struct server **sp)
     param_set_unref(&s->base_params);
     buf_reset(&s->welcome);
     buf_reset(&s->held);
+    buf_reset(&s->last_report);
     mem_wipe(s->cancel_key, sizeof s->cancel_key);
     free(s);
     *sp = NULL;

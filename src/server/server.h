@@ -59,6 +59,8 @@ struct server_end {
     bool said_goodbye; /* a FATAL message came first: error holds it */
     bool while_busy;   /* answers were owed */
     struct error error;
+    const char *phrase; /* PgBouncer's short reason, for the log; NULL: the text is one */
+    struct span report; /* the body of that message (report_keep); borrowed; else empty */
 };
 
 struct server_ops {

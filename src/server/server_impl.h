@@ -26,6 +26,7 @@ struct server {
 
     enum server_state state;
     bool end_told; /* on_end was called: once is enough */
+    const char *end_phrase;
 
     /* On the way up; login is freed when the server is ready. */
     struct server_login_run *login;
@@ -52,7 +53,8 @@ struct server {
     struct buf held;    /* the beginning of a message that must be whole */
     uint32_t body_left; /* of the message being streamed */
     bool body_forward;
-    struct error last_words; /* of a FATAL that came */
+    struct error last_words; /* of a FATAL that came ... */
+    struct buf last_report;  /* ... and all of it (report_keep) */
 };
 
 /* server_login.c */
@@ -67,6 +69,8 @@ const struct server_login *server_login_terms(const struct server *s);
 
 /* server_responses.c */
 void server_responses_input(struct server *s, struct span bytes);
+/* Notes a FATAL; false if it is malformed. */
+bool server_keep_last_words(struct server *s, struct span body);
 
 /* server.c: the one function through which a server fails. */
 void server_fail(struct server *s, const struct error *err);

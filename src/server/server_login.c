@@ -52,8 +52,7 @@ struct server_login_run {
     enum login_step step;
     bool scram_begun;
     struct scram_client scram;
-    struct buf held;   /* a message that has not come whole */
-    struct error said; /* the server's own error */
+    struct buf held; /* a message that has not come whole */
 };
 
 void server_login_copy(struct server *s, const struct server_login *terms)
@@ -442,19 +441,11 @@ static void take_ready(struct server *s, struct span body)
 
 static void take_error(struct server *s, struct span body)
 {
-    struct report r;
-    char state[6], text[200];
-    if (!report_parse(body, &r)) {
+    s->end_phrase = "login failed";
+    if (server_keep_last_words(s, body))
+        server_fail(s, &s->last_words);
+    else
         fail(s, SQLSTATE_CONNECTION_FAILURE, "malformed error message from server");
-        return;
-    }
-    span_to_str(r.sqlstate, state, sizeof state);
-    snprintf(text, sizeof text, "%.*s", (int)(r.message.n < 190 ? r.message.n : 190),
-             (const char *)r.message.p);
-    struct error err;
-    error_set(&err, state[0] ? state : SQLSTATE_CONNECTION_FAILURE, "%s", text);
-    s->last_words = err;
-    server_fail(s, &err);
 }
 
 static void take_message(struct server *s, const struct frame *f, struct span whole)

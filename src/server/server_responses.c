@@ -87,19 +87,20 @@ static bool take_parameter(struct walk *w, const struct frame *f)
 }
 
 /* A server that is not asked anything says goodbye this way (57P01 and its like). */
-static void keep_last_words(struct server *s, const struct frame *f)
+bool server_keep_last_words(struct server *s, struct span body)
 {
     struct report r;
-    if (!report_parse(f->body, &r))
-        return;
-    char text[160];
     char state[6];
-    size_t n = r.message.n < sizeof text - 1 ? r.message.n : sizeof text - 1;
-    memcpy(text, r.message.p, n);
-    text[n] = '\0';
-    if (!span_to_str(r.sqlstate, state, sizeof state))
-        state[0] = '\0';
-    error_set(&s->last_words, state, "%s", text);
+    if (!report_parse(body, &r))
+        return false;
+    if (!span_to_str(r.sqlstate, state, sizeof state) || !state[0])
+        memcpy(state, SQLSTATE_CONNECTION_FAILURE, sizeof state);
+    error_set(
+        &s->last_words, state, "%.*s",
+        (int)(r.message.n < sizeof s->last_words.text ? r.message.n : sizeof s->last_words.text),
+        (const char *)r.message.p);
+    report_keep(&s->last_report, body);
+    return true;
 }
 
 static bool is_fatal(const struct frame *f)
@@ -114,7 +115,8 @@ static bool is_fatal(const struct frame *f)
  * may go on, is decided where the end is told. */
 static bool take_fatal(struct walk *w, const struct frame *f, size_t present)
 {
-    keep_last_words(w->s, f);
+    (void)server_keep_last_words(w->s, f->body);
+    w->s->end_phrase = "server conn crashed?";
     run_flush(w);
     step(w, present, false);
     server_fail(w->s, &w->s->last_words);

@@ -92,13 +92,19 @@ static unsigned parallel_locked(const struct target *t)
     return steady && t->shared.limits.max_connects ? t->shared.limits.max_connects : 1;
 }
 
+void target_refusal(struct error *out, const struct error *cached, uint64_t left_us)
+{
+    /* PgBouncer's words, for scripts; and the time of the next try must not be what is cut off. */
+    error_set(out, cached->sqlstate,
+              "server login has been failing, cached error: %.160s (server_login_retry), next try "
+              "in %llu.%llu s",
+              cached->text, (unsigned long long)(left_us / US_PER_S),
+              (unsigned long long)(left_us % US_PER_S / (US_PER_S / 10)));
+}
+
 static enum target_answer refuse_locked(const struct target *t, uint64_t now_us, struct error *err)
 {
-    uint64_t left = t->shared.not_before_us - now_us;
-    /* The time of the next try must not be what is cut off. */
-    error_set(err, t->shared.opened_by.sqlstate, "%.160s (next try in %llu.%llu s)",
-              t->shared.opened_by.text, (unsigned long long)(left / US_PER_S),
-              (unsigned long long)(left % US_PER_S / (US_PER_S / 10)));
+    target_refusal(err, &t->shared.opened_by, t->shared.not_before_us - now_us);
     return TARGET_REFUSE;
 }
 

@@ -86,6 +86,8 @@ void target_failed(struct target *t, uint64_t now_us, enum failure_class class,
 /* How long to wait by default after the n-th failure (from 1) in a row of a class: doubles up to
  * the cap of the class, with jitter over the upper half; SLOW never less than 30 s. */
 uint64_t target_pause_us(enum failure_class class, unsigned failures, uint64_t jitter);
+/* What a client is told while `cached` is believed for another left_us. */
+void target_refusal(struct error *out, const struct error *cached, uint64_t left_us);
 /* The attempt was given up by us: says nothing about the far end. */
 void target_abandoned(struct target *t);
 /* The far end closed an idle server: not a failure. */

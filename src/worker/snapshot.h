@@ -21,7 +21,7 @@ struct relay_shared;
 #define SNAPSHOT_TARGETS_MAX 64
 #define SNAPSHOT_NAME_SIZE 128
 #define SNAPSHOT_HOST_SIZE 256
-#define SNAPSHOT_TEXT_SIZE 200
+#define SNAPSHOT_TEXT_SIZE 256
 
 enum snapshot_refusal {
     SNAPSHOT_REFUSED_QUEUE_FULL,

@@ -119,11 +119,14 @@ static void build_report(struct buf *b, struct source *s)
 {
     const struct word *code = next_word(s), *text = next_word(s);
     const char *severity = s->at < s->end ? (s->at++)->text : "ERROR";
+    const char *detail = s->at < s->end ? (s->at++)->text : NULL;
+    const char *hint = s->at < s->end ? (s->at++)->text : NULL;
     const struct {
         char field;
         const char *value;
-    } fields[] = {{'S', severity}, {'V', severity}, {'C', code->text}, {'M', text->text}};
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+    } fields[] = {{'S', severity},   {'V', severity}, {'C', code->text},
+                  {'M', text->text}, {'D', detail},   {'H', hint}};
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0] && fields[i].value; i++) {
         writer_u8(b, (uint8_t)fields[i].field);
         writer_cstr(b, span_str(fields[i].value));
     }
@@ -315,6 +318,10 @@ static void show_report(struct buf *text, struct reader *r)
     show_quoted(text, report.message);
     show(text, " ");
     buf_append(text, report.severity.p, report.severity.n);
+    if (report.detail.n || report.hint.n)
+        show_quoted(text, report.detail);
+    if (report.hint.n)
+        show_quoted(text, report.hint);
 }
 
 static void show_formats(struct reader *r)

@@ -4,7 +4,7 @@
  *     Query "SELECT 1"                     Parse "name" "text" [type OID …]
  *     Bind "portal" "statement" ["value" | null …]
  *     Describe S "name"    Close P "name"  Execute "portal" [rows]
- *     ErrorResponse "57014" "text" [severity]       DataRow ["value" | null …]
+ *     ErrorResponse "57014" "text" [severity ["detail" ["hint"]]]       DataRow ["value" | null …]
  *     RowDescription ["column" …]          ReadyForQuery T
  *     StartupMessage "user" "app" …        CancelRequest "key"       SSLRequest
  *     Bytes 51 0000 "raw"                  Byte "N" (the answer to SSLRequest)

@@ -83,6 +83,53 @@ static void test_report_builds_errors_and_notices(void **state)
     }
 }
 
+static void test_report_is_relayed_with_all_of_its_fields(void **state)
+{
+    (void)state;
+    static const struct error err = {"57P01", "ours"};
+    static const struct {
+        struct span kept;
+        const char *hint;
+        struct span result;
+    } rows[] = {
+        {BYTES("SFEHLER\0VFATAL\0C28P01\0Mtheirs\0Dd\0Hh\0Fauth.c\0\0"), "more",
+         BYTES("SERROR\0VERROR\0C57P01\0Mtheirs\0Dd\0Hh\0Fauth.c\0\0")},
+        {BYTES("SFATAL\0C28P01\0Mtheirs\0\0"), "more",
+         BYTES("SERROR\0VERROR\0C57P01\0Mtheirs\0Hmore\0\0")},
+        {BYTES("Mopen"), "more", BYTES("SERROR\0VERROR\0C57P01\0Mours\0Hmore\0\0")},
+        {{NULL, 0}, NULL, BYTES("SERROR\0VERROR\0C57P01\0Mours\0\0")},
+    };
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        struct buf b = {0};
+        report_relay(&b, "ERROR", &err, rows[i].kept, rows[i].hint);
+        assert_same_bytes(body_of(&b, BE_ERROR), rows[i].result);
+        buf_reset(&b);
+    }
+}
+
+static void test_report_that_is_kept_is_whole_or_cut_in_each_field(void **state)
+{
+    (void)state;
+    struct buf kept = {0}, body = {0};
+    struct report r;
+    report_keep(&kept, LITERAL("SFATAL\0Mshort\0\0"));
+    assert_same_bytes(buf_span(&kept), LITERAL("SFATAL\0Mshort\0\0"));
+    report_keep(&kept, LITERAL("Mopen"));
+    assert_true(buf_is_empty(&kept));
+    buf_append(&body, "SFATAL\0M", 8);
+    for (int i = 0; i < REPORT_KEPT_MAX; i++)
+        buf_append(&body, "\xc3\xa4", 2);
+    buf_append(&body, "\0Hhint\0\0", 8);
+    report_keep(&kept, buf_span(&body));
+    assert_true(buf_len(&kept) <= REPORT_KEPT_MAX);
+    assert_true(report_parse(buf_span(&kept), &r));
+    assert_int_equal(r.message.n % 2, 0);
+    assert_true(r.message.n > 490);
+    assert_true(span_is(r.hint, "hint"));
+    buf_reset(&body);
+    buf_reset(&kept);
+}
+
 static void test_report_takes_the_severity_that_is_not_translated(void **state)
 {
     (void)state;
@@ -143,6 +190,8 @@ int main(void)
         cmocka_unit_test(test_report_finds_every_field),
         cmocka_unit_test(test_report_ignores_fields_it_does_not_know),
         cmocka_unit_test(test_report_builds_errors_and_notices),
+        cmocka_unit_test(test_report_is_relayed_with_all_of_its_fields),
+        cmocka_unit_test(test_report_that_is_kept_is_whole_or_cut_in_each_field),
         cmocka_unit_test(test_report_takes_the_severity_that_is_not_translated),
         cmocka_unit_test(test_report_rewrites_one_field_and_keeps_the_rest),
         cmocka_unit_test(test_report_does_not_rewrite_what_it_cannot_read),
