@@ -16,7 +16,7 @@ struct tally {
     pthread_cond_t changed;
     unsigned n[3];
     uint64_t tags; /* sum */
-    char text[200];
+    char text[sizeof((struct error *)0)->text];
 };
 
 static void tally_init(struct tally *t)
