@@ -3,6 +3,7 @@
 #include "auth/secret.h"
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -10,24 +11,52 @@
 #include "base/str.h"
 #include "auth/digest.h"
 
-/* The part that changes: counted references, and what is learnt after birth. It hangs on a pointer
- * so that a `const struct secret` can stay const. */
+/* What is learnt after birth; made when there is something to keep, for most users of a long list
+ * never log in. */
 struct secret_late {
-    atomic_uint refs;
     struct mutex m;
     struct scram_verifier *verifier; /* of a plain password; NULL: not needed yet */
     bool has_client_key;             /* of a SCRAM verifier, disclosed by a login */
     uint8_t client_key[SCRAM_KEY_LEN];
 };
 
+/* Tens of thousands may be in memory, so this is little more than the text: the parts of a SCRAM
+ * verifier are read from it when a login needs them. References and the late part change; they are
+ * atomic, and `writable` is the one way to them. */
 struct secret {
-    enum secret_kind kind;
+    atomic_uint refs;
+    uint16_t kind; /* enum secret_kind */
     bool suspect;
-    struct secret_late *late;
-    const struct scram_verifier *scram; /* owned; SECRET_SCRAM only */
-    size_t n;
+    uint32_t n;
+    _Atomic(struct secret_late *) late; /* NULL: nothing learnt */
     char text[];
 };
+
+/* Every secret was made writable by secret_new; the type is const for everybody else. */
+static struct secret *writable(const struct secret *s)
+{
+    return (struct secret *)s;
+}
+
+static struct secret_late *late_if_any(const struct secret *s)
+{
+    return atomic_load_explicit(&writable(s)->late, memory_order_acquire);
+}
+
+static struct secret_late *late_of(const struct secret *s)
+{
+    struct secret_late *late = late_if_any(s);
+    if (late)
+        return late;
+    struct secret_late *fresh = xcalloc(1, sizeof *fresh);
+    mutex_init(&fresh->m);
+    if (atomic_compare_exchange_strong_explicit(&writable(s)->late, &late, fresh,
+                                                memory_order_acq_rel, memory_order_acquire))
+        return fresh;
+    mutex_fini(&fresh->m);
+    free(fresh);
+    return late;
+}
 
 static bool starts_like_scram(struct span text)
 {
@@ -35,7 +64,7 @@ static bool starts_like_scram(struct span text)
     return text.n >= n && memcmp(text.p, SCRAM_NAME_PLAIN "$", n) == 0;
 }
 
-/* Fills kind, suspect and scram. */
+/* Fills kind and suspect. */
 static void classify(struct secret *s, struct span text)
 {
     struct scram_verifier v;
@@ -44,14 +73,18 @@ static void classify(struct secret *s, struct span text)
     } else if (md5_is_stored_form(text)) {
         s->kind = SECRET_MD5;
     } else if (scram_parse_verifier(text, &v)) {
-        struct scram_verifier *copy = xmalloc(sizeof *copy);
-        *copy = v;
-        s->scram = copy;
         s->kind = SECRET_SCRAM;
     } else {
         s->kind = SECRET_PLAIN;
         s->suspect = starts_like_scram(text);
     }
+}
+
+/* Of a SECRET_SCRAM, whose text has been parsed once. */
+static void read_scram(const struct secret *s, struct scram_verifier *out)
+{
+    if (!scram_parse_verifier(secret_text(s), out))
+        abort();
 }
 
 const struct secret *secret_new(struct span text, struct error *err)
@@ -64,20 +97,18 @@ const struct secret *secret_new(struct span text, struct error *err)
         error_set(err, "", "password contains a NUL byte");
         return NULL;
     }
-    struct secret *s = xcalloc(1, sizeof *s + text.n + 1);
-    s->n = text.n;
+    struct secret *s = xcalloc(1, offsetof(struct secret, text) + text.n + 1);
+    s->n = (uint32_t)text.n;
     if (text.n)
         memcpy(s->text, text.p, text.n);
     classify(s, text);
-    s->late = xcalloc(1, sizeof *s->late);
-    atomic_init(&s->late->refs, 1);
-    mutex_init(&s->late->m);
+    atomic_init(&s->refs, 1);
     return s;
 }
 
 const struct secret *secret_ref(const struct secret *s)
 {
-    atomic_fetch_add_explicit(&s->late->refs, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&writable(s)->refs, 1, memory_order_relaxed);
     return s;
 }
 
@@ -90,21 +121,22 @@ static void wipe_free(void *p, size_t n)
 
 void secret_unref(const struct secret **sp)
 {
-    /* The last owner may write: it was made writable by secret_new. */
-    struct secret *s = (struct secret *)*sp;
+    struct secret *s = writable(*sp);
     *sp = NULL;
-    if (!s || atomic_fetch_sub_explicit(&s->late->refs, 1, memory_order_acq_rel) > 1)
+    if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) > 1)
         return;
-    mutex_fini(&s->late->m);
-    wipe_free(s->late->verifier, sizeof *s->late->verifier);
-    wipe_free(s->late, sizeof *s->late);
-    wipe_free((struct scram_verifier *)s->scram, sizeof *s->scram);
-    wipe_free(s, sizeof *s + s->n);
+    struct secret_late *late = late_if_any(s);
+    if (late) {
+        mutex_fini(&late->m);
+        wipe_free(late->verifier, sizeof *late->verifier);
+    }
+    wipe_free(late, sizeof *late);
+    wipe_free(s, offsetof(struct secret, text) + s->n);
 }
 
 enum secret_kind secret_kind_of(const struct secret *s)
 {
-    return s->kind;
+    return (enum secret_kind)s->kind;
 }
 
 bool secret_is_suspect(const struct secret *s)
@@ -131,12 +163,15 @@ static bool refuse(struct error *err)
 
 static bool kept_verifier(const struct secret *s, uint32_t iterations, struct scram_verifier *out)
 {
-    mutex_lock(&s->late->m);
-    const struct scram_verifier *v = s->late->verifier;
+    struct secret_late *late = late_if_any(s);
+    if (!late)
+        return false;
+    mutex_lock(&late->m);
+    const struct scram_verifier *v = late->verifier;
     bool found = v && v->iterations == iterations;
     if (found)
         *out = *v;
-    mutex_unlock(&s->late->m);
+    mutex_unlock(&late->m);
     return found;
 }
 
@@ -144,29 +179,30 @@ static bool kept_verifier(const struct secret *s, uint32_t iterations, struct sc
  * exchanges see one salt. */
 static void keep_verifier(const struct secret *s, struct scram_verifier *v)
 {
+    struct secret_late *late = late_of(s);
     struct scram_verifier *fresh = xmalloc(sizeof *fresh), *old;
     *fresh = *v;
-    mutex_lock(&s->late->m);
-    old = s->late->verifier;
+    mutex_lock(&late->m);
+    old = late->verifier;
     if (old && old->iterations == v->iterations) {
         *v = *old;
         old = fresh;
     } else {
-        s->late->verifier = fresh;
+        late->verifier = fresh;
     }
-    mutex_unlock(&s->late->m);
+    mutex_unlock(&late->m);
     wipe_free(old, sizeof *old);
 }
 
 bool secret_verifier(const struct secret *s, uint32_t iterations, struct scram_verifier *out,
                      struct error *err)
 {
-    switch (s->kind) {
+    switch (secret_kind_of(s)) {
     case SECRET_NONE:
     case SECRET_MD5:
         return refuse(err);
     case SECRET_SCRAM:
-        *out = *s->scram;
+        read_scram(s, out);
         return true;
     case SECRET_PLAIN:
         break;
@@ -226,17 +262,18 @@ static bool check_md5_form(const struct secret *s, struct span user, struct span
 static bool check_scram(const struct secret *s, struct span user, struct span password,
                         struct keycache *kc, struct error *err)
 {
-    const struct scram_verifier *v = s->scram;
+    struct scram_verifier v;
+    struct scram_keys keys;
+    read_scram(s, &v);
     const struct keycache_query q = {
         .role = user,
         .password = password,
-        .salt = span_of(v->salt, v->salt_len),
-        .iterations = v->iterations,
+        .salt = span_of(v.salt, v.salt_len),
+        .iterations = v.iterations,
     };
-    struct scram_keys keys;
 
     /* The verifier may come from a database, where each role sets its own iterations. */
-    if (v->iterations > SCRAM_ITERATIONS_MAX)
+    if (v.iterations > SCRAM_ITERATIONS_MAX)
         return error_set(err, SQLSTATE_PROGRAM_LIMIT,
                          "the stored SCRAM verifier has more than %d iterations",
                          SCRAM_ITERATIONS_MAX);
@@ -244,7 +281,7 @@ static bool check_scram(const struct secret *s, struct span user, struct span pa
     if (!known && !scram_derive(password, q.salt, q.iterations, &keys, err))
         return false;
     bool right = span_equal_ct(span_of(keys.stored_key, SCRAM_KEY_LEN),
-                               span_of(v->stored_key, SCRAM_KEY_LEN));
+                               span_of(v.stored_key, SCRAM_KEY_LEN));
     if (right && kc && !known)
         keycache_put(kc, &q, &keys);
     mem_wipe(&keys, sizeof keys);
@@ -256,7 +293,7 @@ bool secret_check_password(const struct secret *s, struct span user, struct span
 {
     if (password.n == 0 || password.n > SECRET_TEXT_MAX)
         return refuse(err);
-    switch (s->kind) {
+    switch (secret_kind_of(s)) {
     case SECRET_NONE:
         return refuse(err);
     case SECRET_PLAIN:
@@ -269,30 +306,46 @@ bool secret_check_password(const struct secret *s, struct span user, struct span
     abort();
 }
 
+/* The ClientKey that was learnt; false if none was. */
+static bool client_key_of(const struct secret *s, uint8_t out[SCRAM_KEY_LEN])
+{
+    struct secret_late *late = late_if_any(s);
+    if (!late)
+        return false;
+    mutex_lock(&late->m);
+    bool has = late->has_client_key;
+    if (has)
+        memcpy(out, late->client_key, SCRAM_KEY_LEN);
+    mutex_unlock(&late->m);
+    return has;
+}
+
 static bool has_learnt(const struct secret *s, const struct scram_keys *keys)
 {
-    mutex_lock(&s->late->m);
-    bool has = s->late->has_client_key && span_equal_ct(span_of(s->late->client_key, SCRAM_KEY_LEN),
-                                                        span_of(keys->client_key, SCRAM_KEY_LEN));
-    mutex_unlock(&s->late->m);
+    uint8_t key[SCRAM_KEY_LEN];
+    bool has = client_key_of(s, key) &&
+               span_equal_ct(span_of(key, SCRAM_KEY_LEN), span_of(keys->client_key, SCRAM_KEY_LEN));
+    mem_wipe(key, sizeof key);
     return has;
 }
 
 bool secret_learn(const struct secret *s, const struct scram_keys *keys)
 {
     uint8_t stored[SCRAM_KEY_LEN];
+    struct scram_verifier v;
     if (s->kind != SECRET_SCRAM || !keys->has_client_key)
         return false;
     if (has_learnt(s, keys))
         return true;
+    read_scram(s, &v);
     if (!digest_sha256(span_of(keys->client_key, SCRAM_KEY_LEN), stored) ||
-        !span_equal_ct(span_of(stored, sizeof stored),
-                       span_of(s->scram->stored_key, SCRAM_KEY_LEN)))
+        !span_equal_ct(span_of(stored, sizeof stored), span_of(v.stored_key, SCRAM_KEY_LEN)))
         return false;
-    mutex_lock(&s->late->m);
-    memcpy(s->late->client_key, keys->client_key, SCRAM_KEY_LEN);
-    s->late->has_client_key = true;
-    mutex_unlock(&s->late->m);
+    struct secret_late *late = late_of(s);
+    mutex_lock(&late->m);
+    memcpy(late->client_key, keys->client_key, SCRAM_KEY_LEN);
+    late->has_client_key = true;
+    mutex_unlock(&late->m);
     return true;
 }
 
@@ -308,30 +361,21 @@ bool secret_answer_md5(const struct secret *s, struct span role, const uint8_t s
     return expected_md5(s, role, salt, out, err);
 }
 
-static bool learnt_keys(const struct secret *s, struct scram_keys *out)
-{
-    mutex_lock(&s->late->m);
-    bool has = s->late->has_client_key;
-    if (has)
-        memcpy(out->client_key, s->late->client_key, SCRAM_KEY_LEN);
-    mutex_unlock(&s->late->m);
-    memcpy(out->stored_key, s->scram->stored_key, SCRAM_KEY_LEN);
-    memcpy(out->server_key, s->scram->server_key, SCRAM_KEY_LEN);
-    out->has_client_key = has;
-    return has;
-}
-
 static bool pass_through(const struct secret *s, struct span salt, uint32_t iterations,
                          struct scram_keys *out, struct error *err)
 {
-    const struct scram_verifier *v = s->scram;
-    if (iterations != v->iterations || !span_equal(salt, span_of(v->salt, v->salt_len)))
+    struct scram_verifier v;
+    read_scram(s, &v);
+    if (iterations != v.iterations || !span_equal(salt, span_of(v.salt, v.salt_len)))
         return error_set(err, SQLSTATE_INVALID_AUTHORIZATION,
                          "the server's SCRAM verifier for this role is not the one stored here");
-    if (!learnt_keys(s, out))
+    if (!client_key_of(s, out->client_key))
         return error_set(err, SQLSTATE_INVALID_AUTHORIZATION,
                          "only a SCRAM verifier is stored for this role and no client has logged "
                          "in with it yet");
+    memcpy(out->stored_key, v.stored_key, SCRAM_KEY_LEN);
+    memcpy(out->server_key, v.server_key, SCRAM_KEY_LEN);
+    out->has_client_key = true;
     return true;
 }
 
@@ -341,7 +385,7 @@ bool secret_answer_scram(const struct secret *s, struct span role, struct span s
 {
     const struct keycache_query q = {
         .role = role, .password = secret_text(s), .salt = salt, .iterations = iterations};
-    switch (s->kind) {
+    switch (secret_kind_of(s)) {
     case SECRET_NONE:
         return error_set(err, SQLSTATE_INVALID_AUTHORIZATION,
                          "the server asks for a password, but none is stored for this role");
@@ -359,10 +403,10 @@ bool secret_answer_scram(const struct secret *s, struct span role, struct span s
 
 bool secret_can_answer_scram(const struct secret *s)
 {
+    uint8_t key[SCRAM_KEY_LEN];
     if (s->kind != SECRET_SCRAM)
         return s->kind == SECRET_PLAIN;
-    mutex_lock(&s->late->m);
-    bool has = s->late->has_client_key;
-    mutex_unlock(&s->late->m);
+    bool has = client_key_of(s, key);
+    mem_wipe(key, sizeof key);
     return has;
 }

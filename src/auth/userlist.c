@@ -6,23 +6,91 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/str.h"
 
-#define uthash_malloc(n) xmalloc(n)
-#include <uthash.h>
-
+/* Built for tens of thousands: an entry is 16 bytes, its name behind those of the others, and a
+ * slot or two of a table that is searched from the place of the name's hash on. */
 struct user {
-    char name[USERLIST_NAME_MAX + 1];
     const struct secret *secret;
-    UT_hash_handle hh; /* by name, in the order of the file */
+    uint32_t name; /* where it begins in the names */
 };
 
 struct userlist {
-    struct user *users;
+    struct user *users; /* in the order of the file */
+    uint32_t n, room;
+    struct buf names; /* each with its NUL */
+    uint32_t *slots;  /* index of a user and 1; 0: free. Never more than half full */
+    uint32_t n_slots; /* a power of two, or 0 */
 };
+
+/* --- the table ------------------------------------------------------------------------------- */
+
+enum { SLOTS_FIRST = 16 };
+
+static const char *name_of(const struct userlist *list, const struct user *u)
+{
+    return (const char *)buf_span(&list->names).p + u->name;
+}
+
+/* The slot of that name: its own, or the free one where it would go. */
+static uint32_t *slot_of(const struct userlist *list, const char *name)
+{
+    uint32_t mask = list->n_slots - 1;
+    uint32_t at = (uint32_t)hash_bytes(name, strlen(name), 0) & mask;
+    while (list->slots[at] && strcmp(name_of(list, &list->users[list->slots[at] - 1]), name) != 0)
+        at = (at + 1) & mask;
+    return &list->slots[at];
+}
+
+static struct user *find(const struct userlist *list, const char *name)
+{
+    uint32_t index = list->n_slots ? *slot_of(list, name) : 0;
+    return index ? &list->users[index - 1] : NULL;
+}
+
+/* Twice as many. */
+static void grow(struct userlist *list)
+{
+    list->n_slots = list->n_slots ? 2 * list->n_slots : SLOTS_FIRST;
+    list->room = list->n_slots / 2;
+    list->users = xrealloc(list->users, list->room * sizeof list->users[0]);
+    free(list->slots);
+    list->slots = xcalloc(list->n_slots, sizeof list->slots[0]);
+    for (uint32_t i = 0; i < list->n; i++)
+        *slot_of(list, name_of(list, &list->users[i])) = i + 1;
+}
+
+static void append_user(struct userlist *list, const char *name, const struct secret *secret)
+{
+    if (list->n == list->room)
+        grow(list);
+    uint32_t *slot = slot_of(list, name);
+    list->users[list->n++] =
+        (struct user){.secret = secret, .name = (uint32_t)buf_len(&list->names)};
+    buf_append(&list->names, name, strlen(name) + 1);
+    *slot = list->n;
+}
+
+/* Gives back what doubling has reserved. */
+static void trim(struct userlist *list)
+{
+    struct buf names = {0};
+    if (!list->n)
+        return;
+    list->room = list->n;
+    list->users = xrealloc(list->users, list->room * sizeof list->users[0]);
+    buf_reserve(&names, buf_len(&list->names));
+    buf_append(&names, buf_span(&list->names).p, buf_len(&list->names));
+    buf_reset(&list->names);
+    list->names = names;
+}
+
+/* --- the parser ------------------------------------------------------------------------------ */
 
 /* One run of the parser. */
 struct run {
     struct userlist *list;
+    const struct userlist *before; /* may be NULL */
     void (*report)(void *arg, const struct userlist_problem *problem);
     void *arg;
     unsigned line;
@@ -64,18 +132,19 @@ static bool take_field(struct span *rest, struct buf *out)
 
 static void add_user(struct run *r, const char *name, const struct secret *secret)
 {
-    struct user *u;
-    HASH_FIND_STR(r->list->users, name, u);
-    if (u) {
-        problem(r, USERLIST_WARNING, "user is listed twice, the last line counts");
-        secret_unref(&u->secret);
-        u->secret = secret;
+    struct user *u = find(r->list, name);
+    const struct secret *known = r->before ? userlist_find(r->before, name) : NULL;
+    if (known && secret_equal(known, secret)) {
+        secret_unref(&secret);
+        secret = secret_ref(known);
+    }
+    if (!u) {
+        append_user(r->list, name, secret);
         return;
     }
-    u = xcalloc(1, sizeof *u);
-    memcpy(u->name, name, strlen(name) + 1);
+    problem(r, USERLIST_WARNING, "user is listed twice, the last line counts");
+    secret_unref(&u->secret);
     u->secret = secret;
-    HASH_ADD_STR(r->list->users, name, u);
 }
 
 /* A line that has neither a NUL nor a comment in it. */
@@ -126,12 +195,12 @@ static void read_line(struct run *r, struct span line)
     buf_reset(&user);
 }
 
-struct userlist *userlist_parse(struct span text,
+struct userlist *userlist_parse(struct span text, const struct userlist *before,
                                 void (*report)(void *arg, const struct userlist_problem *problem),
                                 void *arg)
 {
     struct userlist *list = xcalloc(1, sizeof *list);
-    struct run r = {.list = list, .report = report, .arg = arg};
+    struct run r = {.list = list, .before = before, .report = report, .arg = arg};
     while (text.n) {
         const uint8_t *lf = memchr(text.p, '\n', text.n);
         size_t n = lf ? (size_t)(lf - text.p) : text.n;
@@ -141,40 +210,38 @@ struct userlist *userlist_parse(struct span text,
             n++;
         text = span_of(text.p + n, text.n - n);
     }
+    trim(list);
     return list;
 }
 
 void userlist_free(struct userlist **listp)
 {
     struct userlist *list = *listp;
-    struct user *u, *next;
+    *listp = NULL;
     if (!list)
         return;
-    HASH_ITER(hh, list->users, u, next)
-    {
-        HASH_DEL(list->users, u);
-        secret_unref(&u->secret);
-        free(u);
-    }
+    for (uint32_t i = 0; i < list->n; i++)
+        secret_unref(&list->users[i].secret);
+    free(list->users);
+    free(list->slots);
+    buf_reset(&list->names);
     free(list);
-    *listp = NULL;
 }
 
 const struct secret *userlist_find(const struct userlist *list, const char *user)
 {
-    struct user *u;
-    HASH_FIND_STR(list->users, user, u);
+    const struct user *u = find(list, user);
     return u ? u->secret : NULL;
 }
 
 size_t userlist_count(const struct userlist *list)
 {
-    return HASH_COUNT(list->users);
+    return list->n;
 }
 
 void userlist_each(const struct userlist *list,
                    void (*fn)(void *arg, const char *user, const struct secret *secret), void *arg)
 {
-    for (const struct user *u = list->users; u; u = u->hh.next)
-        fn(arg, u->name, u->secret);
+    for (uint32_t i = 0; i < list->n; i++)
+        fn(arg, name_of(list, &list->users[i]), list->users[i].secret);
 }

@@ -27,8 +27,9 @@ struct userlist_problem {
 
 /* Reads the whole text and calls report (not NULL) for each problem, in order. Returns all users
  * of good lines, owned; whether a list with errors may be used is the caller's decision. Of two
- * lines for one user the last counts. */
-struct userlist *userlist_parse(struct span text,
+ * lines for one user the last counts. `before` (may be NULL) is an earlier list: a user whose
+ * secret is still the same shares it, with what logins have taught it since. */
+struct userlist *userlist_parse(struct span text, const struct userlist *before,
                                 void (*report)(void *arg, const struct userlist_problem *problem),
                                 void *arg);
 /* Releases the list and its references to the secrets. */

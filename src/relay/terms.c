@@ -123,15 +123,16 @@ static bool same_statements(const struct terms *a, const struct terms *b)
     return a->follows_statements == b->follows_statements;
 }
 
+/* Another password is no reason to log in again, as in PgBouncer: it may reach this configuration
+ * before the server. */
 bool terms_succeed(struct terms *t, const struct terms *before)
 {
-    bool secret = same_secret(t->secret, before->secret);
-    if (secret && t->secret && t->secret != before->secret &&
+    if (same_secret(t->secret, before->secret) && t->secret != before->secret &&
         secret_can_answer_scram(before->secret)) {
         secret_unref(&t->secret);
         t->secret = secret_ref(before->secret);
     }
-    if (!secret || !same_hosts(t, before) || !same_tls(t, before) || !same_startup(t, before) ||
+    if (!same_hosts(t, before) || !same_tls(t, before) || !same_startup(t, before) ||
         !same_statements(t, before))
         return false;
     findings_unref(&t->findings);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,7 +34,7 @@ struct server_tls {
 struct database_secret {
     const struct config_database *db;
     const struct secret *secret;
-    struct database_secret *next;
+    UT_hash_handle hh; /* by db: there may be thousands, and each login looks here */
 };
 
 struct setup {
@@ -49,32 +50,56 @@ struct setup {
 
 /* ---- users ----------------------------------------------------------------------------- */
 
-static char *read_file(const char *path, size_t *n_out, struct error *err)
+/* The text of a file. Its memory is not the heap's, which would keep the room of a long list after
+ * each reload. */
+struct file_text {
+    char *p;
+    size_t n, room;
+};
+
+static void file_text_fini(struct file_text *text)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (!text->room)
+        return;
+    mem_wipe(text->p, text->room);
+    munmap(text->p, text->room);
+}
+
+static bool read_from(int fd, struct file_text *out)
+{
     struct stat st;
-    if (fd < 0 || fstat(fd, &st) != 0 || st.st_size > USERLIST_FILE_MAX) {
-        error_set(err, "", "could not read \"%s\": %s", path,
-                  fd >= 0 && st.st_size > USERLIST_FILE_MAX ? "too large" : strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        return NULL;
+    if (fstat(fd, &st) != 0)
+        return false;
+    if (st.st_size > USERLIST_FILE_MAX) {
+        errno = EFBIG;
+        return false;
     }
-    size_t room = (size_t)st.st_size, n = 0;
-    char *text = xmalloc(room + 1);
+    if (st.st_size == 0)
+        return true;
+    size_t room = (size_t)st.st_size;
+    void *p = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return false;
+    *out = (struct file_text){.p = p, .room = room};
     ssize_t got = 0;
-    while (n < room && (got = read(fd, text + n, room - n)) > 0)
-        n += (size_t)got;
-    close(fd);
-    if (got < 0) {
+    while (out->n < room && (got = read(fd, out->p + out->n, room - out->n)) > 0)
+        out->n += (size_t)got;
+    return got >= 0;
+}
+
+/* On failure *out is as good as empty. */
+static bool read_file(const char *path, struct file_text *out, struct error *err)
+{
+    *out = (struct file_text){0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && read_from(fd, out);
+    if (!ok) {
         error_set(err, "", "could not read \"%s\": %s", path, strerror(errno));
-        mem_wipe(text, room);
-        free(text);
-        return NULL;
+        file_text_fini(out);
     }
-    text[n] = '\0';
-    *n_out = n;
-    return text;
+    if (fd >= 0)
+        close(fd);
+    return ok;
 }
 
 struct problem_run {
@@ -91,22 +116,21 @@ static void report_problem(void *arg, const struct userlist_problem *problem)
     free(origin);
 }
 
-static void load_users(struct setup *s, struct config_sink *sink)
+static void load_users(struct setup *s, const struct setup *before, struct config_sink *sink)
 {
     const char *path = s->config->auth_file;
+    struct file_text text;
     struct error err;
-    size_t n;
     if (!path[0])
         return;
-    char *text = read_file(path, &n, &err);
-    if (!text) {
+    if (!read_file(path, &text, &err)) {
         config_report(sink, CONFIG_ERROR, "auth_file", "%s", err.text);
         return;
     }
     struct problem_run run = {.sink = sink, .path = path};
-    s->users = userlist_parse(span_of(text, n), report_problem, &run);
-    mem_wipe(text, n);
-    free(text);
+    const struct userlist *old = before ? before->users : NULL;
+    s->users = userlist_parse(span_of(text.p, text.n), old, report_problem, &run);
+    file_text_fini(&text);
 }
 
 static void load_url_secret(struct setup *s, struct config_sink *sink)
@@ -131,8 +155,9 @@ static void add_database_secret(struct setup *s, const struct config_database *d
         return;
     }
     struct database_secret *e = xcalloc(1, sizeof *e);
-    *e = (struct database_secret){db, secret, s->database_secrets};
-    s->database_secrets = e;
+    e->db = db;
+    e->secret = secret;
+    HASH_ADD_PTR(s->database_secrets, db, e);
 }
 
 static void load_database_secrets(struct setup *s, struct config_sink *sink)
@@ -337,7 +362,7 @@ struct setup *setup_build(struct config *cfg, const struct setup *before, struct
     unsigned errors = sink->n_errors;
     atomic_init(&s->refs, 1);
     s->config = cfg;
-    load_users(s, sink);
+    load_users(s, before, sink);
     load_url_secret(s, sink);
     load_database_secrets(s, sink);
     load_client_tls(s, before, sink);
@@ -357,8 +382,9 @@ static void setup_free(struct setup *s)
 {
     struct server_tls *t, *next;
     struct database_secret *d, *d_next;
-    for (d = s->database_secrets; d; d = d_next) {
-        d_next = d->next;
+    HASH_ITER(hh, s->database_secrets, d, d_next)
+    {
+        HASH_DEL(s->database_secrets, d);
         secret_unref(&d->secret);
         free(d);
     }
@@ -435,11 +461,9 @@ static const struct secret *secret_of(const struct setup *s, const char *user)
 static const struct secret *server_secret_of(const struct setup *s,
                                              const struct config_database *db, const char *user)
 {
-    for (const struct database_secret *d = s->database_secrets; d; d = d->next) {
-        if (d->db == db)
-            return d->secret;
-    }
-    return secret_of(s, user);
+    struct database_secret *d;
+    HASH_FIND_PTR(s->database_secrets, &db, d);
+    return d ? d->secret : secret_of(s, user);
 }
 
 void setup_find_login(const struct setup *s, const char *database, const char *user,

@@ -39,9 +39,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     unsigned errors = 0, errors_again = 0;
     struct buf written = {0}, written_again = {0};
-    struct userlist *list = userlist_parse(span_of(data, size), on_problem, &errors);
+    struct userlist *list = userlist_parse(span_of(data, size), NULL, on_problem, &errors);
     userlist_each(list, append_user, &written);
-    struct userlist *again = userlist_parse(buf_span(&written), on_problem, &errors_again);
+    struct userlist *again = userlist_parse(buf_span(&written), list, on_problem, &errors_again);
     userlist_each(again, append_user, &written_again);
     if (errors_again || userlist_count(list) != userlist_count(again) ||
         !span_equal(buf_span(&written), buf_span(&written_again)))

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "auth_fixture.h"
 #include "../../support/guard.h"
 
@@ -32,7 +33,7 @@ static struct userlist *parse(const void *text, size_t n, struct notes *notes)
 {
     notes->text[0] = '\0';
     uint8_t *copy = guard_copy(text, n);
-    struct userlist *list = userlist_parse(span_of(copy, n), note, notes);
+    struct userlist *list = userlist_parse(span_of(copy, n), NULL, note, notes);
     guard_free(copy, n);
     return list;
 }
@@ -150,6 +151,33 @@ static void test_userlist_finds_users_by_their_exact_name(void **state)
     secret_unref(&kept);
 }
 
+static void test_userlist_holds_many_and_shares_what_has_not_changed(void **state)
+{
+    (void)state;
+    enum { N = 5000 };
+    struct notes notes = {""};
+    struct buf text = {0};
+    char line[64], name[16];
+    for (int i = 0; i < N; i++)
+        buf_append(&text, line, (size_t)snprintf(line, sizeof line, "\"u%d\" \"p%d\"\n", i, i));
+    struct userlist *before = userlist_parse(buf_span(&text), NULL, note, &notes);
+    buf_consume(&text, strlen("\"u0\" \"p0\"\n"));
+    buf_append(&text, "\"u1\" \"another\"\n", 15);
+    struct userlist *list = userlist_parse(buf_span(&text), before, note, &notes);
+    assert_int_equal(userlist_count(before), N);
+    assert_int_equal(userlist_count(list), N - 1);
+    assert_null(userlist_find(list, "u0"));
+    assert_span_is(secret_text(userlist_find(list, "u1")), "another");
+    for (int i = 2; i < N; i++) {
+        snprintf(name, sizeof name, "u%d", i);
+        assert_ptr_equal(userlist_find(list, name), userlist_find(before, name));
+    }
+    userlist_free(&before);
+    assert_span_is(secret_text(userlist_find(list, "u4999")), "p4999");
+    userlist_free(&list);
+    buf_reset(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +186,7 @@ int main(void)
         cmocka_unit_test(test_userlist_refuses_a_nul),
         cmocka_unit_test(test_userlist_bounds_names_and_passwords),
         cmocka_unit_test(test_userlist_finds_users_by_their_exact_name),
+        cmocka_unit_test(test_userlist_holds_many_and_shares_what_has_not_changed),
     };
     return cmocka_run_group_tests(tests, auth_set_up, auth_tear_down);
 }
