@@ -72,8 +72,8 @@ static const struct group {
       S(log_statements), S(log_min_duration), S(log_stats), S(stats_period), S(track_latency),
       S(verbose), S(syslog), S(syslog_ident), S(syslog_facility), END}},
     {"The process",
-     {S(workers), S(user), S(pidfile), S(state_dir), S(conffile), S(job_name), S(pkt_buf),
-      S(sbuf_loopcnt), END}},
+     {S(workers), S(user), S(pidfile), S(state_dir), S(conffile), S(job_name), S(service_name),
+      S(pkt_buf), S(sbuf_loopcnt), END}},
 };
 
 #define N_GROUPS (sizeof groups / sizeof groups[0])

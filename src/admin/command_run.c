@@ -402,6 +402,8 @@ static void reloaded(struct client *c, bool ok, const struct error *err, void *a
     if (!con)
         return;
     if (ok) {
+        if (err->text[0])
+            notify(con, err->text, NULL);
         done(con, "RELOAD");
     } else {
         notify(con, err->text, NULL);

@@ -304,7 +304,7 @@ static void apply_pool_max(const struct var *v, struct config *cfg, struct confi
 /* SQLAlchemy's pool_recycle: -1 is never. */
 static void apply_pool_recycle(const struct var *v, struct config *cfg, struct config_sink *sink)
 {
-    set(cfg, SETTING_server_lifetime, strcmp(v->value, "-1") == 0 ? "1e9" : v->value, v, sink);
+    set(cfg, SETTING_server_lifetime, strcmp(v->value, "-1") == 0 ? "1e10" : v->value, v, sink);
 }
 
 static void apply_connect_timeout(const struct var *v, struct config *cfg, struct config_sink *sink)

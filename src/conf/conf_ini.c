@@ -302,17 +302,28 @@ static char *feed(char *out, int size, void *stream)
     return out;
 }
 
-static void take(struct reader *r, const char *section, const char *key, const char *value)
+static void take_setting(struct reader *r, const char *key, const char *value)
 {
     struct error err;
+    const struct setting *s = setting_find(span_str(key));
+    char *before = s ? r->cfg->origins[setting_id_of(s)] : NULL;
+    if (before)
+        config_report(r->sink, CONFIG_WARNING, r->origin, "%s is set again: %s counts no more", key,
+                      before);
+    if (!config_set(r->cfg, span_str(key), value, r->origin, &err))
+        complain(r, err.text);
+}
+
+static void take(struct reader *r, const char *section, const char *key, const char *value)
+{
     if (strcmp(section, "databases") == 0)
         conf_pairs_database(r->cfg, key, value, r->origin, r->sink);
     else if (strcmp(section, "users") == 0)
         conf_pairs_user(r->cfg, key, value, r->origin, r->sink);
     else if (strcmp(section, "peers") == 0)
         conf_pairs_peer(r->cfg, key, value, r->origin, r->sink);
-    else if (!config_set(r->cfg, span_str(key), value, r->origin, &err))
-        complain(r, err.text);
+    else
+        take_setting(r, key, value);
 }
 
 static uint8_t nibble(char c)

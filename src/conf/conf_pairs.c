@@ -119,7 +119,7 @@ static bool store_count(int *field, const char *text, bool zero_is_unset, struct
         *field = 0;
         return true;
     }
-    if (!value_int(text, INT32_MIN, 1000000, &n, err))
+    if (!value_decimal(text, INT32_MIN, 1000000, &n, err))
         return false;
     *field = n < 0 || (zero_is_unset && n == 0) ? CONFIG_INHERIT : (int)n;
     return true;
@@ -179,6 +179,10 @@ static bool store(struct target *to, const struct key *key, const char *text, st
 
 /* --- the grammar ----------------------------------------------------------------------------- */
 
+/* Blanks are spaces and tabs. PgBouncer takes a tab for a part of the value, which no name, number
+ * or word of these can use. */
+#define BLANKS " \t"
+
 /* One value; *rest is moved behind it. */
 static bool scan_value(const char **rest, struct buf *value, struct error *err)
 {
@@ -192,10 +196,10 @@ static bool scan_value(const char **rest, struct buf *value, struct error *err)
         if (*p != '\'')
             return error_set(err, "", "a quoted value has no end");
         p++;
-        if (*p && *p != ' ')
+        if (*p && *p != ' ' && *p != '\t')
             return error_set(err, "", "there is no space behind a quoted value");
     } else {
-        size_t n = strcspn(p, " ");
+        size_t n = strcspn(p, BLANKS);
         buf_append(value, p, n);
         p += n;
     }
@@ -219,19 +223,19 @@ static bool scan_pair(struct target *to, const struct key *keys, const char **re
                       struct buf *value, struct error *err)
 {
     const char *p = *rest;
-    size_t n = strcspn(p, " =");
+    size_t n = strcspn(p, BLANKS "=");
     struct span name = span_of(p, n);
     const struct key *key = find_key(keys, name);
     struct error why;
     p += n;
-    p += strspn(p, " ");
+    p += strspn(p, BLANKS);
     if (n == 0 || *p != '=')
         return error_set(err, "", "syntax error in connection string: expected key=value");
     if (!key)
         return error_set(err, "", "unrecognized connection parameter: \"%.*s\"",
                          (int)(n < 60 ? n : 60), (const char *)name.p);
     p++;
-    p += strspn(p, " ");
+    p += strspn(p, BLANKS);
     if (!scan_value(&p, value, &why))
         return error_set(err, "", "syntax error in connection string: %s (%s)", why.text,
                          key->name);
@@ -246,7 +250,7 @@ static bool scan_pairs(struct target *to, const struct key *keys, const char *te
 {
     struct buf value = {0};
     bool ok = true;
-    for (text += strspn(text, " "); ok && *text; text += strspn(text, " ")) {
+    for (text += strspn(text, BLANKS); ok && *text; text += strspn(text, BLANKS)) {
         ok = scan_pair(to, keys, &text, &value, err);
         conf_wipe(&value);
     }
@@ -281,7 +285,7 @@ static bool read_port(struct span text, uint16_t *out, struct error *err)
 {
     char *copy = xstrndup(text.p, text.n);
     int64_t port;
-    bool ok = value_int(copy, 1, 65535, &port, NULL);
+    bool ok = value_decimal(copy, 1, 65535, &port, NULL);
     if (ok)
         *out = (uint16_t)port;
     else
@@ -375,7 +379,7 @@ bool conf_pairs_peer(struct config *cfg, const char *id, const char *text, const
 {
     struct error err;
     int64_t number;
-    if (!value_int(id, 1, PEER_ID_MAX, &number, NULL))
+    if (!value_decimal(id, 1, PEER_ID_MAX, &number, NULL))
         return config_report(sink, CONFIG_ERROR, origin,
                              "a peer is named by a number from 1 to %d, not \"%.60s\"", PEER_ID_MAX,
                              id);

@@ -172,8 +172,11 @@ static bool store_int(const struct setting *s, int *field, const char *text, str
 {
     int64_t v = 0;
     bool unlimited = (s->flags & SETTING_ZERO_UNLIMITED) && strcmp(text, "unlimited") == 0;
-    if (!unlimited && !value_int(text, s->min, s->max, &v, err))
+    if (!unlimited && !value_int(text, s->min, s->max, &v, err)) {
+        if (s->flags & SETTING_OCTAL)
+            error_set(err, "", "\"%.60s\" is no file mode such as 0770, with its leading 0", text);
         return false;
+    }
     *field = (int)v;
     return true;
 }

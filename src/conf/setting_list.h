@@ -104,7 +104,7 @@ SETTING_BOOL(lazy_begin, "0", "1", SETTING_RELOAD | SETTING_OWN | SETTING_INERT,
     "hold BEGIN back until the first statement, so that it occupies no server")
 SETTING_LIST(listen_addr, "", "127.0.0.1,::1", 0,
     "addresses to listen on; * is all, empty is the Unix socket only")
-SETTING_INT(listen_backlog, "128", "1024", 1, 65535, 0,
+SETTING_INT(listen_backlog, "128", "1024", 0, 65535, 0,
     "connections that may wait to be accepted")
 SETTING_INT(listen_port, "6432", "6432", 1, 65535, 0,
     "port to listen on, and number in the name of the Unix socket")
@@ -134,7 +134,7 @@ SETTING_INT(max_db_client_connections, "0", "0", 0, 10000000, SETTING_RELOAD | S
     "client connections per database; 0 is unlimited")
 SETTING_INT(max_db_connections, "0", "0", 0, 1000000, SETTING_RELOAD | SETTING_ZERO_UNLIMITED,
     "server connections per database; 0 is unlimited")
-SETTING_SIZE(max_packet_size, "2147483647", "2147483647", 8, 2147483647, SETTING_RELOAD,
+SETTING_SIZE(max_packet_size, "2147483647", "2147483647", 8, UINT32_MAX, SETTING_RELOAD,
     "largest protocol message of a client")
 SETTING_INT(max_pinned, "0", "0", 0, 1000000, SETTING_RELOAD | SETTING_OWN | SETTING_ZERO_UNLIMITED | SETTING_INERT,
     "servers of a pool that may be pinned to clients at a time; 0 is unlimited")
@@ -158,7 +158,7 @@ SETTING_STRING(pidfile, "", "", 0,
     "file for the process id; needed for -d")
 SETTING_LIST(pin_rules, "", "", SETTING_RELOAD | SETTING_OWN | SETTING_INERT,
     "functions that leave session state behind")
-SETTING_SIZE(pkt_buf, "4096", "4096", 512, 16777216, SETTING_NEEDLESS,
+SETTING_SIZE(pkt_buf, "4096", "4096", 1, INT32_MAX, SETTING_NEEDLESS,
     "size of PgBouncer's stream buffers, kept for compatibility")
 SETTING_DURATION(pool_idle_timeout, "0", "0", 0, DURATION_MAX_US, SETTING_RELOAD,
     "forget a pool without clients and servers after this long; 0 is never")
@@ -182,7 +182,7 @@ SETTING_DURATION(retry_min_delay, "250ms", "250ms", 1, DURATION_MAX_US, SETTING_
     "first pause between attempts to connect after a quick failure")
 SETTING_DURATION(retry_slow_delay, "30", "30", 1, DURATION_MAX_US, SETTING_RELOAD | SETTING_OWN,
     "pause between attempts after an answer that the other side remembers for a while")
-SETTING_INT(sbuf_loopcnt, "5", "5", 0, 1000000, SETTING_RELOAD | SETTING_NEEDLESS,
+SETTING_INT(sbuf_loopcnt, "5", "5", 0, INT32_MAX, SETTING_RELOAD | SETTING_NEEDLESS,
     "buffers handled per wake-up in PgBouncer, kept for compatibility")
 SETTING_INT(scram_iterations, "4096", "4096", 1, 1000000, SETTING_RELOAD,
     "SCRAM iterations for secrets that are stored in plain text")
@@ -222,6 +222,8 @@ SETTING_ENUM(server_tls_sslmode, sslmode, sslmode_words, "prefer", "require", SE
     "whether servers must use TLS and how their certificates are verified")
 SETTING_DURATION(server_wake_timeout, "30", "30", 1, DURATION_MAX_US, SETTING_RELOAD | SETTING_OWN,
     "longest time that a suspended database may take to start")
+SETTING_STRING(service_name, "", "", SETTING_NULL | SETTING_NEEDLESS,
+    "name of the Windows service, kept for compatibility")
 SETTING_BOOL(so_reuseport, "0", "0", 0,
     "let several processes listen on the same port")
 SETTING_ENUM(sslnegotiation, sslnegotiation, sslnegotiation_words, "postgres", "postgres", SETTING_RELOAD | SETTING_OWN,
@@ -246,13 +248,13 @@ SETTING_BOOL(tcp_keepalive, "1", "1", SETTING_RELOAD,
     "keep connections alive by probes of the operating system")
 SETTING_INT(tcp_keepcnt, "0", "3", 0, 1000, SETTING_RELOAD,
     "probes without answer before a connection is dead; 0 is the system's default")
-SETTING_DURATION(tcp_keepidle, "0", "60", 0, DURATION_MAX_US, SETTING_RELOAD,
+SETTING_DURATION(tcp_keepidle, "0", "60", 0, 32767 * US_PER_S, SETTING_RELOAD,
     "silence before the first probe; 0 is the system's default")
-SETTING_DURATION(tcp_keepintvl, "0", "10", 0, DURATION_MAX_US, SETTING_RELOAD,
+SETTING_DURATION(tcp_keepintvl, "0", "10", 0, 32767 * US_PER_S, SETTING_RELOAD,
     "time between probes; 0 is the system's default")
 SETTING_SIZE(tcp_socket_buffer, "0", "0", 0, 1073741824, SETTING_RELOAD,
     "size of the kernel's socket buffers; 0 is the system's default")
-SETTING_DURATION(tcp_user_timeout, "0", "30s", 0, DURATION_MAX_US, SETTING_RELOAD | SETTING_MS,
+SETTING_DURATION(tcp_user_timeout, "0", "30s", 0, INT32_MAX * US_PER_MS, SETTING_RELOAD | SETTING_MS,
     "longest time that sent bytes may stay unacknowledged; 0 is the system's default")
 SETTING_LIST(track_extra_parameters, "IntervalStyle", "IntervalStyle", SETTING_NEEDLESS,
     "further reported parameters to keep per client")
@@ -272,7 +274,7 @@ SETTING_ENUM(upstream_pooled, upstream_pooled, upstream_pooled_words, "keep", "d
     "whether a -pooler host in the URL is replaced by its direct host")
 SETTING_STRING(user, "", "", SETTING_NULL,
     "system user to become when started as root")
-SETTING_INT(verbose, "0", "0", 0, 3, SETTING_RELOAD | SETTING_NULL,
+SETTING_INT(verbose, "0", "0", 0, 1000, SETTING_RELOAD | SETTING_NULL,
     "more log: 1 is debug, 2 is noise")
 SETTING_DURATION(warm_window, "60", "60", 0, DURATION_MAX_US, SETTING_RELOAD | SETTING_OWN,
     "how long after the last use of a pool min_pool_size is kept up")

@@ -189,7 +189,7 @@ static bool take_connect_timeout(struct work *w)
         return true;
     if (!value_int(text, INT32_MIN, INT32_MAX, &seconds, NULL))
         return refuse(w, "connect_timeout is not a whole number of seconds");
-    char *value = seconds <= 0 ? xstrdup("1e9") : xasprintf("%d", seconds == 1 ? 2 : (int)seconds);
+    char *value = seconds <= 0 ? xstrdup("1e10") : xasprintf("%d", seconds == 1 ? 2 : (int)seconds);
     bool ok = take_setting(w, SETTING_server_connect_timeout, value);
     free(value);
     return ok;

@@ -34,11 +34,12 @@ static const struct unit size_units[] = {
     {"B", 1}, {"kB", 1024}, {"MB", 1024 * 1024}, {"GB", 1024 * 1024 * 1024}, {NULL, 0},
 };
 
-bool value_int(const char *text, int64_t min, int64_t max, int64_t *out, struct error *err)
+static bool read_int(const char *text, int base, int64_t min, int64_t max, int64_t *out,
+                     struct error *err)
 {
     char *end;
     errno = 0;
-    long long v = strtoll(text, &end, 0);
+    long long v = strtoll(text, &end, base);
     if (end == text || *end)
         return error_set(err, "", "\"%.60s\" is not a whole number", text);
     if (errno || v < min || v > max)
@@ -46,6 +47,16 @@ bool value_int(const char *text, int64_t min, int64_t max, int64_t *out, struct 
                          max);
     *out = v;
     return true;
+}
+
+bool value_int(const char *text, int64_t min, int64_t max, int64_t *out, struct error *err)
+{
+    return read_int(text, 0, min, max, out, err);
+}
+
+bool value_decimal(const char *text, int64_t min, int64_t max, int64_t *out, struct error *err)
+{
+    return read_int(text, 10, min, max, out, err);
 }
 
 bool value_bool(const char *text, bool *out, struct error *err)
@@ -86,6 +97,7 @@ static bool unit_factor(const char *text, const struct unit *units, uint64_t bar
 /* A number as strtod reads it, but neither infinite nor negative nor anything but digits first. */
 static bool leading_number(const char *text, double *out, const char **end_out)
 {
+    text += *text == '+';
     bool digits =
         (*text >= '0' && *text <= '9') || (*text == '.' && text[1] >= '0' && text[1] <= '9');
     if (!digits)

@@ -18,11 +18,14 @@ struct value_word {
     int value;
 };
 
-/* The longest duration that can be written: some 31 years. It serves as "never". */
-#define DURATION_MAX_US (1000000000ULL * 1000000ULL)
+/* The longest duration that can be written: some 300 years. It serves as "never", which people
+ * also write as the largest number of 31 or 32 bits. */
+#define DURATION_MAX_US (10000000000ULL * 1000000ULL)
 
 /* Decimal, 0x hexadecimal or 0 octal, in [min, max]. */
 bool value_int(const char *text, int64_t min, int64_t max, int64_t *out, struct error *err);
+/* Decimal also with leading zeros: the numbers in lines of [databases], [users] and [peers]. */
+bool value_decimal(const char *text, int64_t min, int64_t max, int64_t *out, struct error *err);
 /* A number (0 is off), or on/off, yes/no, true/false in any case. */
 bool value_bool(const char *text, bool *out, struct error *err);
 /* A number with an optional fraction and an optional unit: us, ms, s, min (m), h, d. Without a

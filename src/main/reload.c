@@ -38,6 +38,7 @@ struct reload {
     struct setup *setup;                  /* the new one; NULL: none runs */
     bool again;                           /* a signal has asked meanwhile */
     struct requests now, later;
+    struct error remark; /* on the one that runs; no text: none */
 };
 
 /* ---- answers --------------------------------------------------------------------------- */
@@ -144,19 +145,24 @@ static struct setup *load_with_overlay(struct reload *r, struct error *err)
 
 /* ---- settings that wait for a restart -------------------------------------------------- */
 
-static void name_restart_only(const struct config *started, const struct config *cfg)
+/* Named in the log, and to whom has asked for the reload. */
+static void name_restart_only(const struct config *started, const struct config *cfg,
+                              struct error *remark)
 {
     char names[1024];
     size_t n = 0;
     names[0] = '\0';
+    remark->text[0] = '\0';
     for (int i = 0; i < SETTING_COUNT; i++) {
         const struct setting *s = setting_at((enum setting_id)i);
         if ((s->flags & SETTING_RELOAD) || setting_equal(s, started, cfg) || n >= sizeof names)
             continue;
         n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n ? ", " : "", s->name);
     }
-    if (n)
-        log_warning("changed, but only a restart makes it count: %s", names);
+    if (!n)
+        return;
+    log_warning("changed, but only a restart makes it count: %s", names);
+    error_set(remark, "00000", "changed, but only a restart makes it count: %s", names);
 }
 
 /* ---- rounds ---------------------------------------------------------------------------- */
@@ -216,7 +222,7 @@ static void finish(struct reload *r)
     r->next_overlay = (struct overlay){0};
     systemd_notify("READY=1");
     log_info("configuration reloaded");
-    answer(&r->now, true, NULL);
+    answer(&r->now, true, &r->remark);
     while (take_batch(r) && !start(r))
         ;
 }
@@ -247,7 +253,7 @@ static void take_own_part(struct reload *r)
 {
     struct program *p = r->program;
     const struct config *cfg = setup_config(r->setup);
-    name_restart_only(p->started, cfg);
+    name_restart_only(p->started, cfg, &r->remark);
     resolver_set_max_ttl(p->shared.resolver, cfg->dns_max_ttl_us);
     stats_line_follow(&p->stats_line, cfg);
     setup_unref(&p->setup);

@@ -59,8 +59,7 @@ static void deliver_answer(struct message *m, void *receiver)
 void process_answer(struct process_reload *request, bool ok, const struct error *err)
 {
     request->ok = ok;
-    if (!ok)
-        request->err = *err;
+    request->err = err ? *err : (struct error){.text = ""};
     request->message.deliver = deliver_answer;
     mailbox_post(relay_mailbox(request->home), &request->message);
 }

@@ -29,7 +29,8 @@ struct process *process_new(struct loop *l, const struct process_ops *ops, void 
 /* When no other thread runs any more. What is still asked then is answered as if its client had
  * left. */
 void process_free(struct process **p);
-/* Takes the request. *err is copied; it is looked at if `ok` is false. */
+/* Takes the request. *err is copied. If `ok` is true it may be NULL, or say what the operator
+ * should know all the same. */
 void process_answer(struct process_reload *request, bool ok, const struct error *err);
 
 /* The setting that the request is about; false: it is about what the files say, and settings of
@@ -43,7 +44,7 @@ void process_drop(struct process_reload *request);
 /* Asks for a reload from the thread of `home`; done is called there, once, never before this
  * returns. c is the client of that id, or NULL if it has left or the program ends. done owns arg.
  * If `ok` is false nothing has changed, *err says why in one sentence, and the log has all of it.
- */
+ * If it is true and err->text is not empty, it is a remark. */
 void process_reload(struct relay *home, uint64_t client_id,
                     void (*done)(struct client *c, bool ok, const struct error *err, void *arg),
                     void *arg);

@@ -4,6 +4,7 @@
 import os
 import signal
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import psycopg2
@@ -107,9 +108,12 @@ def test_clients_of_a_database_that_is_gone_are_told_so(pooler):
 
 
 def test_settings_that_need_a_restart_are_named(pooler):
-    change(pooler, "workers = 2", "workers = 3")
-    hang_up(pooler)
-    assert "only a restart makes it count: workers" in pooler.log()
+    change(pooler, "workers = 2", "workers = 3\nlisten_backlog = 77")
+    with closing(pooler.connect(user="console", dbname="pgballast")) as console:
+        console.cursor().execute("RELOAD")
+        told = "changed, but only a restart makes it count: listen_backlog, workers"
+        assert told in pooler.log()
+        assert told in "".join(console.notices)
 
 
 def test_the_log_file_is_opened_anew(postgres, start_pooler, workspace):

@@ -177,7 +177,7 @@ static const struct {
     {CONFIG_URL, "DB_POOL_MAX=50", "max_server_connections", "50", "environment DB_POOL_MAX", ""},
     {CONFIG_URL, "DB_POOL_RECYCLE=1800", "server_lifetime", "1800", "environment DB_POOL_RECYCLE",
      ""},
-    {CONFIG_URL, "DB_POOL_RECYCLE=-1", "server_lifetime", "1000000000",
+    {CONFIG_URL, "DB_POOL_RECYCLE=-1", "server_lifetime", "10000000000",
      "environment DB_POOL_RECYCLE", ""},
     {CONFIG_URL, "DB_CONNECT_TIMEOUT=5", "server_connect_timeout", "5",
      "environment DB_CONNECT_TIMEOUT", ""},

@@ -92,6 +92,7 @@ static const char *const pgbouncer_names[] = {
     "server_tls_key_file",
     "server_tls_protocols",
     "server_tls_sslmode",
+    "service_name",
     "so_reuseport",
     "stats_period",
     "stats_users",
@@ -201,7 +202,7 @@ static void test_setting_store_keeps_the_old_value_on_failure(void **state)
         {"listen_port", "unlimited", "\"unlimited\" is not a whole number"},
         {"pool_mode", "fast", "\"fast\" is none of: session, transaction, statement"},
         {"log_stats", "loud", "\"loud\" is neither on nor off"},
-        {"server_connect_timeout", "0", "0 is outside the range 1e-06s to 1e+09s"},
+        {"server_connect_timeout", "0", "0 is outside the range 1e-06s to 1e+10s"},
     };
     struct config *cfg = config_new(CONFIG_INI);
     (void)state;

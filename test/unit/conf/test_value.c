@@ -76,8 +76,10 @@ static void test_value_duration_reads_units_and_fractions(void **state)
         {"1d", US_PER_S, 86400000000},
         {"0.5H", US_PER_S, 1800000000},
         {"0.0001us", US_PER_S, 1},
-        {"1e9", US_PER_S, DURATION_MAX_US},
-        {"1e10", US_PER_S, UINT64_MAX},
+        {"+2.5", US_PER_S, 2500000},
+        {"4294967295", US_PER_S, 4294967295000000},
+        {"1e10", US_PER_S, DURATION_MAX_US},
+        {"1e11", US_PER_S, UINT64_MAX},
         {"1e400", US_PER_S, UINT64_MAX},
         {"-1", US_PER_S, UINT64_MAX},
         {"", US_PER_S, UINT64_MAX},
@@ -110,7 +112,7 @@ static void test_value_duration_text_reads_back_exactly(void **state)
         {86400000000, US_PER_S, "86400"},
         {30000000, US_PER_MS, "30000"},
         {1001, US_PER_MS, "1.001"},
-        {DURATION_MAX_US, US_PER_S, "1000000000"},
+        {DURATION_MAX_US, US_PER_S, "10000000000"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
