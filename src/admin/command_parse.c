@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define SQLSTATE_SYNTAX_ERROR "42601"
+#define SQLSTATE_UNDEFINED_PARAMETER "42P02"
 
 /* ---- failing --------------------------------------------------------------------------- */
 
@@ -36,6 +37,7 @@ struct statement {
     struct token arguments[ARGUMENTS_MAX];
     unsigned n;        /* may be more than there is room for */
     struct span after; /* the first argument */
+    struct span rest;  /* where something begins that is no word */
 };
 
 static bool copy_text(const struct token *t, char *out, size_t size, struct error *err)
@@ -184,6 +186,7 @@ static bool take_arguments(struct span *text, struct statement *s)
             return true;
         if (t.kind == TOKEN_OTHER) {
             s->text.n += text->n;
+            s->rest = *text;
             return false;
         }
         if (s->n < ARGUMENTS_MAX)
@@ -191,6 +194,23 @@ static bool take_arguments(struct span *text, struct statement *s)
         if (s->n++ == 0)
             s->after = span_of(text->p, 0);
     }
+}
+
+/* $1 and the like. */
+static bool is_parameter(struct span text)
+{
+    return text.n >= 2 && text.p[0] == '$' && isdigit(text.p[1]);
+}
+
+const char *command_hint(struct span text)
+{
+    static const char *const words[] = {"begin", "start", "commit", "rollback", "savepoint"};
+    struct token first = token_next(&text);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (token_is(&first, words[i]))
+            return "The console has no transactions: connect with autocommit.";
+    }
+    return NULL;
 }
 
 enum command_parsed command_parse(struct span *text, struct command *out, struct error *err)
@@ -213,6 +233,10 @@ enum command_parsed command_parse(struct span *text, struct command *out, struct
     *out = (struct command){0};
     struct statement s = {.text = span_of(from.p, from.n - text->n)};
     bool whole = take_arguments(text, &s);
+    if (!whole && is_parameter(s.rest)) {
+        error_set(err, SQLSTATE_UNDEFINED_PARAMETER, "commands of the console take no parameters");
+        return COMMAND_BAD;
+    }
     if (!find_verb(&first, &out->verb) || !whole) {
         invalid(s.text, err);
         return COMMAND_BAD;

@@ -66,6 +66,9 @@ enum command_parsed {
 /* Takes the next command from the front of *text. */
 enum command_parsed command_parse(struct span *text, struct command *out, struct error *err);
 
+/* What may help whoever wrote a text that is no command; NULL: nothing beyond the error. */
+const char *command_hint(struct span text);
+
 /* In upper case; also the tag of its CommandComplete. */
 const char *command_verb_name(enum command_verb verb);
 

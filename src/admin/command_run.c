@@ -30,7 +30,6 @@
 #define SQLSTATE_INSUFFICIENT_PRIVILEGE "42501"
 #define SQLSTATE_UNDEFINED_OBJECT "42704"
 #define SQLSTATE_OBJECT_NOT_IN_STATE "55000"
-#define SQLSTATE_CANT_CHANGE_NOW "55P02"
 #define SQLSTATE_INVALID_PARAMETER_VALUE "22023"
 
 /* How often a command that waits looks whether it is over. */
@@ -89,6 +88,12 @@ static void notify(struct console *con, const char *text, const char *detail)
     struct error what;
     error_set(&what, "00000", "%s", text);
     report_notice(console_out(con), "NOTICE", &what, detail, NULL);
+}
+
+/* 01000: PostgreSQL's class for warnings. */
+static void warn(struct console *con, const struct error *what)
+{
+    report_notice(console_out(con), "WARNING", what, NULL, NULL);
 }
 
 static const char *database_of(const struct command *cmd)
@@ -192,8 +197,11 @@ static enum run_result send_round(struct console *con, const struct command *cmd
 
 static enum run_result run_resume(struct console *con, const struct command *cmd)
 {
-    if (!command_resume(con->relay, database_of(cmd), &con->outcome.error))
+    if (!command_resume(con->relay, database_of(cmd), &con->outcome.error)) {
+        if (!cmd->has_name && !inspect_is_paused(con->relay))
+            con->outcome.hint = "SHOW DATABASES tells which are paused: RESUME each by its name.";
         return failed(con);
+    }
     return send_round(con, cmd, false);
 }
 
@@ -348,12 +356,17 @@ static bool is_probe(const char *key)
     return show_find(name, &what) && show_at(what)->probe;
 }
 
+static void set_done(struct console *con, const struct command *cmd)
+{
+    snprintf(con->outcome.tag, sizeof con->outcome.tag, "SET %s=%s", cmd->name, cmd->value);
+}
+
 static void was_set(struct client *c, bool ok, const struct error *err, void *arg)
 {
     struct console *con = c ? client_data(c) : NULL;
     struct command *cmd = arg;
     if (con && ok) {
-        snprintf(con->outcome.tag, sizeof con->outcome.tag, "SET %s=%s", cmd->name, cmd->value);
+        set_done(con, cmd);
     } else if (con) {
         error_set(&con->outcome.error, SQLSTATE_INVALID_PARAMETER_VALUE, "SET failed: %s",
                   err->text);
@@ -364,22 +377,42 @@ static void was_set(struct client *c, bool ok, const struct error *err, void *ar
         console_goes_on(con);
 }
 
+static enum run_result was_refused(struct console *con, const struct command *cmd,
+                                   const struct error *why)
+{
+    error_set(&con->outcome.error, SQLSTATE_INVALID_PARAMETER_VALUE,
+              "SET failed: invalid value for \"%s\": %s", cmd->name, why->text);
+    return failed(con);
+}
+
+/* Scripts set such things too, and PgBouncer says nothing: so it is no error, but said. */
+static enum run_result run_set_for_restart(struct console *con, const struct command *cmd)
+{
+    struct error what;
+    error_set(&what, "01000", "\"%s\" counts from the start of the program on: nothing was changed",
+              cmd->name);
+    warn(con, &what);
+    set_done(con, cmd);
+    return RUN_DONE;
+}
+
 static enum run_result run_set(struct console *con, const struct command *cmd)
 {
-    struct error *err = &con->outcome.error;
+    struct error err;
     const struct setting *s = setting_find(span_str(cmd->name));
     if (is_probe(cmd->name)) {
         notify(con, "SET ignored", NULL);
         return done(con, "SET");
     }
-    if (!s)
-        error_set(err, SQLSTATE_UNDEFINED_OBJECT, "SET failed: there is no setting \"%s\"",
-                  cmd->name);
-    else if (!(s->flags & SETTING_RELOAD))
-        error_set(err, SQLSTATE_CANT_CHANGE_NOW,
-                  "SET failed: \"%s\" counts from the start of the program on", cmd->name);
-    if (!s || !(s->flags & SETTING_RELOAD))
+    if (!s) {
+        error_set(&con->outcome.error, SQLSTATE_UNDEFINED_OBJECT,
+                  "SET failed: there is no setting \"%s\"", cmd->name);
         return failed(con);
+    }
+    if (!setting_accepts(s, cmd->value, &err))
+        return was_refused(con, cmd, &err);
+    if (!(s->flags & SETTING_RELOAD))
+        return run_set_for_restart(con, cmd);
     if (s->flags & SETTING_INERT)
         notify(con, "this setting changes nothing in this version", NULL);
     struct command *copy = xmalloc(sizeof *copy);
@@ -447,18 +480,35 @@ static enum run_result run_order(struct console *con, const struct command *cmd)
     return run_wait_close(con, cmd);
 }
 
-/* Values of settings may be secret. */
+/* PgBouncer's form. Values of settings may be secret. Owned. */
+static char *order_text(const struct command *cmd)
+{
+    static const char *const modes[] = {
+        [SHUTDOWN_NOW] = "",
+        [SHUTDOWN_WAIT_FOR_SERVERS] = " WAIT_FOR_SERVERS",
+        [SHUTDOWN_WAIT_FOR_CLIENTS] = " WAIT_FOR_CLIENTS",
+    };
+    const char *verb = command_verb_name(cmd->verb);
+    if (cmd->verb == COMMAND_SET)
+        return xasprintf("SET %s", cmd->name);
+    if (cmd->verb == COMMAND_KILL_CLIENT)
+        return xasprintf("%s '%llu'", verb, (unsigned long long)cmd->id);
+    if (cmd->has_name)
+        return xasprintf("%s '%s'", verb, cmd->name);
+    return xasprintf("%s%s", verb, modes[cmd->shutdown]);
+}
+
 static void note_order(struct console *con, const struct command *cmd)
 {
-    const char *verb = command_verb_name(cmd->verb), *blank = cmd->has_name ? " " : "";
     struct history *history = inspect_history(con->relay);
-    client_log(con->client, LOG_INFO_LEVEL, "console command: %s%s%s", verb, blank, cmd->name);
-    if (!history)
-        return;
-    char *text = xasprintf("console command of %s: %s%s%s", client_user(con->client), verb, blank,
-                           cmd->name);
-    history_note(history, HISTORY_EVENTS, LOG_INFO_LEVEL, text);
-    free(text);
+    char *order = order_text(cmd);
+    client_log(con->client, LOG_INFO_LEVEL, "%s command issued", order);
+    if (history) {
+        char *text = xasprintf("%s command issued by %s", order, client_user(con->client));
+        history_note(history, HISTORY_EVENTS, LOG_INFO_LEVEL, text);
+        free(text);
+    }
+    free(order);
 }
 
 /* Looking is free but at descriptors, as in PgBouncer. */

@@ -117,6 +117,7 @@ static void run_script(struct console *con)
         con->script_held = !has_room(con);
         if (con->script_held)
             return;
+        struct span from = con->script_rest;
         switch (command_parse(&con->script_rest, &cmd, &err)) {
         case COMMAND_NONE:
             if (!con->script_began)
@@ -124,7 +125,7 @@ static void run_script(struct console *con)
             end_script(con);
             return;
         case COMMAND_BAD:
-            console_report(con, &err, NULL);
+            console_report(con, &err, command_hint(from));
             end_script(con);
             return;
         case COMMAND_OK:

@@ -156,7 +156,7 @@ void console_parse(struct console *con, struct span body)
         return;
     }
     if (!parse_one(m.query, &parsed, &err)) {
-        fail(con, &err, NULL);
+        fail(con, &err, command_hint(m.query));
         return;
     }
     drop_statement(con, find_statement(con, m.name));

@@ -266,3 +266,12 @@ void setting_clear(const struct setting *s, struct config *cfg)
     free(*field);
     *field = NULL;
 }
+
+bool setting_accepts(const struct setting *s, const char *text, struct error *err)
+{
+    struct config *scratch = xcalloc(1, sizeof *scratch);
+    bool ok = setting_store(s, scratch, text, err);
+    setting_clear(s, scratch);
+    free(scratch);
+    return ok;
+}

@@ -83,6 +83,8 @@ const char *setting_kind_name(const struct setting *s);
 /* Reads text into the field of cfg, replacing what it held. On failure the field is untouched. */
 bool setting_store(const struct setting *s, struct config *cfg, const char *text,
                    struct error *err);
+/* Whether setting_store would take the text. */
+bool setting_accepts(const struct setting *s, const char *text, struct error *err);
 /* The field of cfg as owned text that setting_store would read back. */
 char *setting_text(const struct setting *s, const struct config *cfg);
 /* Whether both hold the same value. */

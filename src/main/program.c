@@ -164,9 +164,6 @@ static bool start_shared(struct program *p, int workers)
 static void on_reload(void *owner, struct process_reload *request)
 {
     struct program *p = owner;
-    const char *name, *value;
-    if (!process_setting(request, &name, &value))
-        log_info("RELOAD command issued");
     reload_begin(p->reload, request);
 }
 

@@ -12,7 +12,7 @@
 /* A database that something was ordered for; the empty name stands for all. */
 struct ordered {
     char *database;
-    bool flags[CONTROL_DISABLED + 1];
+    bool flags[CONTROL_FLAGS];
     UT_hash_handle hh;
 };
 
@@ -93,6 +93,24 @@ void control_set(struct control *c, const char *database, enum control_flag flag
         HASH_ADD_KEYPTR(hh, c->databases, o->database, strlen(o->database), o);
     }
     o->flags[flag] = on;
+}
+
+static bool has_any(const struct ordered *o)
+{
+    for (int flag = 0; flag < CONTROL_FLAGS; flag++) {
+        if (o->flags[flag])
+            return true;
+    }
+    return false;
+}
+
+void control_each(struct control *c, void (*fn)(struct control *c, const char *database, void *arg),
+                  void *arg)
+{
+    for (struct ordered *o = c->databases; o; o = o->hh.next) {
+        if (o->database[0] && has_any(o))
+            fn(c, o->database, arg);
+    }
 }
 
 bool control_is_paused(const struct control *c, const char *database)

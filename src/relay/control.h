@@ -18,7 +18,12 @@
 struct control;
 struct pool;
 
-enum control_flag { CONTROL_PAUSED, CONTROL_DISABLED };
+enum control_flag {
+    CONTROL_PAUSED,
+    CONTROL_DISABLED,
+    CONTROL_KILLED, /* paused by a KILL of all: a RESUME of all ends that */
+};
+#define CONTROL_FLAGS (CONTROL_KILLED + 1)
 
 struct control *control_new(void);
 void control_free(struct control **c);
@@ -33,6 +38,9 @@ void control_leave(struct control *c);
 /* `database` NULL: all of them, which is a flag of its own beside those of each. */
 bool control_has(const struct control *c, const char *database, enum control_flag flag);
 void control_set(struct control *c, const char *database, enum control_flag flag, bool on);
+/* Calls fn for each database with a flag that is on, which fn may change. */
+void control_each(struct control *c, void (*fn)(struct control *c, const char *database, void *arg),
+                  void *arg);
 /* By its own flag or that for all. */
 bool control_is_paused(const struct control *c, const char *database);
 

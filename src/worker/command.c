@@ -20,7 +20,12 @@ static struct control *control_of(struct relay *r)
     return relay_shared_of(r)->control;
 }
 
-/* All databases, or one that exists and is not the console. */
+static bool no_such_database(const char *database, struct error *err)
+{
+    return error_set(err, SQLSTATE_UNDEFINED_DATABASE, "no such database: %s", database);
+}
+
+/* All databases, or one that is not the console and exists, be it by the fallback entry. */
 static bool may_order(struct relay *r, const char *verb, const char *database, struct error *err)
 {
     if (!database)
@@ -28,9 +33,8 @@ static bool may_order(struct relay *r, const char *verb, const char *database, s
     if (config_is_console(database))
         return error_set(err, SQLSTATE_FEATURE_NOT_SUPPORTED, "cannot %s admin db: %s", verb,
                          database);
-    if (!config_find_database(setup_config(relay_setup(r)), database))
-        return error_set(err, SQLSTATE_UNDEFINED_DATABASE, "no such database: %s", database);
-    return true;
+    return config_find_database(setup_config(relay_setup(r)), database) ||
+           no_such_database(database, err);
 }
 
 /* ---- for each pool of a database ------------------------------------------------------- */
@@ -56,6 +60,35 @@ static void for_pools(struct relay *r, const char *database,
     registry_each(relay_shared_of(r)->registry, each_pool, &run);
 }
 
+static void count_pool(struct relay *r, struct pool *p, void *arg)
+{
+    (void)r;
+    (void)p;
+    ++*(unsigned *)arg;
+}
+
+static void compare_name(struct control *c, const char *database, void *arg)
+{
+    const char **wanted = arg;
+    (void)c;
+    if (*wanted && strcmp(database, *wanted) == 0)
+        *wanted = NULL;
+}
+
+/* Whether there is anything to take back: the fallback entry alone has made nothing yet. Between
+ * control_enter and control_leave. */
+static bool was_seen(struct relay *r, const char *database)
+{
+    const struct config *cfg = setup_config(relay_setup(r));
+    const char *wanted = database;
+    unsigned n_pools = 0;
+    if (config_find_database(cfg, database) != cfg->fallback)
+        return true;
+    control_each(control_of(r), compare_name, &wanted);
+    for_pools(r, database, count_pool, &n_pools);
+    return !wanted || n_pools;
+}
+
 /* ---- pause and resume ------------------------------------------------------------------ */
 
 static void pause_pool(struct relay *r, struct pool *p, void *arg)
@@ -73,6 +106,7 @@ bool command_pause(struct relay *r, const char *database, struct error *err)
     bool already = !database && control_has(control, NULL, CONTROL_PAUSED);
     if (!already) {
         control_set(control, database, CONTROL_PAUSED, true);
+        control_set(control, database, CONTROL_KILLED, false);
         for_pools(r, database, pause_pool, NULL);
     }
     control_leave(control);
@@ -112,23 +146,59 @@ static void resume_pool(struct relay *r, struct pool *p, void *arg)
         (void)pool_resume(p);
 }
 
-bool command_resume(struct relay *r, const char *database, struct error *err)
+static void lift_kill(struct control *c, const char *database, void *arg)
+{
+    bool *found = arg;
+    if (!control_has(c, database, CONTROL_KILLED))
+        return;
+    *found = true;
+    control_set(c, database, CONTROL_PAUSED, false);
+    control_set(c, database, CONTROL_KILLED, false);
+}
+
+/* False if there was none. */
+static bool lift_pause(struct control *c, const char *database)
+{
+    bool found = control_has(c, database, CONTROL_PAUSED);
+    control_set(c, database, CONTROL_PAUSED, false);
+    control_set(c, database, CONTROL_KILLED, false);
+    if (!database)
+        control_each(c, lift_kill, &found);
+    return found;
+}
+
+enum resuming { RESUME_DONE, RESUME_ENDING, RESUME_UNKNOWN, RESUME_NOT_PAUSED };
+
+static enum resuming resume(struct relay *r, const char *database)
 {
     struct control *control = control_of(r);
+    if (control_is_ending(control))
+        return RESUME_ENDING;
+    if (database && !was_seen(r, database))
+        return RESUME_UNKNOWN;
+    if (!lift_pause(control, database))
+        return RESUME_NOT_PAUSED;
+    for_pools(r, database, resume_pool, NULL);
+    return RESUME_DONE;
+}
+
+bool command_resume(struct relay *r, const char *database, struct error *err)
+{
     if (!may_order(r, "resume", database, err))
         return false;
-    control_enter(control);
-    bool paused = control_has(control, database, CONTROL_PAUSED);
-    bool ending = control_is_ending(control);
-    if (paused && !ending) {
-        control_set(control, database, CONTROL_PAUSED, false);
-        for_pools(r, database, resume_pool, NULL);
-    }
-    control_leave(control);
-    if (ending)
-        return error_set(err, SQLSTATE_OBJECT_NOT_IN_STATE, "pooler is shutting down");
-    if (paused)
+    control_enter(control_of(r));
+    enum resuming result = resume(r, database);
+    control_leave(control_of(r));
+    switch (result) {
+    case RESUME_DONE:
         return true;
+    case RESUME_ENDING:
+        return error_set(err, SQLSTATE_OBJECT_NOT_IN_STATE, "pooler is shutting down");
+    case RESUME_UNKNOWN:
+        return no_such_database(database, err);
+    case RESUME_NOT_PAUSED:
+        break;
+    }
     if (!database)
         return error_set(err, SQLSTATE_OBJECT_NOT_IN_STATE, "pooler is not paused/suspended");
     return error_set(err, SQLSTATE_OBJECT_NOT_IN_STATE, "database %s is not paused", database);
@@ -147,11 +217,15 @@ void command_resume_here(struct relay *r, const char *database)
 
 /* ---- kill ------------------------------------------------------------------------------ */
 
-/* Of all databases those are killed that have a pool, and each must be resumed by its name. */
+/* A database that was paused before stays so when all are resumed. */
 static void pause_for_kill(struct relay *r, struct pool *p, void *arg)
 {
-    control_set(control_of(r), pool_database(p), CONTROL_PAUSED, true);
-    pause_pool(r, p, arg);
+    struct control *control = control_of(r);
+    const bool *all = arg;
+    if (*all && !control_has(control, pool_database(p), CONTROL_PAUSED))
+        control_set(control, pool_database(p), CONTROL_KILLED, true);
+    control_set(control, pool_database(p), CONTROL_PAUSED, true);
+    pause_pool(r, p, NULL);
 }
 
 bool command_kill(struct relay *r, const char *database, struct error *err)
@@ -164,7 +238,8 @@ bool command_kill(struct relay *r, const char *database, struct error *err)
     if (!already) {
         if (database)
             control_set(control, database, CONTROL_PAUSED, true);
-        for_pools(r, database, pause_for_kill, NULL);
+        bool all = !database;
+        for_pools(r, database, pause_for_kill, &all);
     }
     control_leave(control);
     return !already || error_set(err, SQLSTATE_OBJECT_NOT_IN_STATE, "already suspended/paused");
@@ -224,18 +299,13 @@ bool command_may_wait_close(struct relay *r, const char *database, struct error 
 
 /* ---- disable and enable ---------------------------------------------------------------- */
 
-static void set_disabled(struct relay *r, const char *database, bool on)
-{
-    control_enter(control_of(r));
-    control_set(control_of(r), database, CONTROL_DISABLED, on);
-    control_leave(control_of(r));
-}
-
 bool command_disable(struct relay *r, const char *database, struct error *err)
 {
     if (!may_order(r, "disable", database, err))
         return false;
-    set_disabled(r, database, true);
+    control_enter(control_of(r));
+    control_set(control_of(r), database, CONTROL_DISABLED, true);
+    control_leave(control_of(r));
     return true;
 }
 
@@ -243,8 +313,11 @@ bool command_enable(struct relay *r, const char *database, struct error *err)
 {
     if (!may_order(r, "enable", database, err))
         return false;
-    set_disabled(r, database, false);
-    return true;
+    control_enter(control_of(r));
+    bool known = was_seen(r, database);
+    control_set(control_of(r), database, CONTROL_DISABLED, false);
+    control_leave(control_of(r));
+    return known || no_such_database(database, err);
 }
 
 /* ---- the end --------------------------------------------------------------------------- */

@@ -25,7 +25,8 @@ enum command_pausing {
 };
 enum command_pausing command_pause_state(struct relay *r, const char *database);
 
-/* The visit: command_resume_here. */
+/* Of all: ends the pause of all, and those that a kill of all has left. The visit:
+ * command_resume_here. */
 bool command_resume(struct relay *r, const char *database, struct error *err);
 void command_resume_here(struct relay *r, const char *database);
 

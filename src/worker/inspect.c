@@ -77,13 +77,26 @@ struct databases_run {
     void *arg;
 };
 
+/* All of a list, as it was written; owned. NULL: the system's socket. */
+static char *hosts_text(const struct config_database *db)
+{
+    char *text = db->hosts[0].name ? xstrdup(db->hosts[0].name) : NULL;
+    for (size_t i = 1; i < db->n_hosts; i++) {
+        char *longer = xasprintf("%s,%s", text ? text : "", db->hosts[i].name);
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
 static void show_database(const struct databases_run *run, const struct config_database *db,
                           const char *name, const struct cap_numbers *counts)
 {
     const struct config *cfg = run->cfg;
+    char *hosts = hosts_text(db);
     struct inspect_database row = {
         .name = name,
-        .host = db->hosts[0].name,
+        .host = hosts,
         .port = db->hosts[0].port,
         .database = db->dbname ? db->dbname : name,
         .force_user = db->user,
@@ -103,6 +116,7 @@ static void show_database(const struct databases_run *run, const struct config_d
     row.disabled = control_has(run->control, name, CONTROL_DISABLED);
     control_leave(run->control);
     run->fn(&row, run->arg);
+    free(hosts);
 }
 
 static void show_console_database(const struct databases_run *run)
@@ -117,6 +131,12 @@ static void show_console_database(const struct databases_run *run)
     run->fn(&row, run->arg);
 }
 
+static void name_ordered(struct control *c, const char *database, void *arg)
+{
+    (void)c;
+    (void)named_get(arg, database);
+}
+
 void inspect_databases(struct relay *r, void (*fn)(const struct inspect_database *row, void *arg),
                        void *arg)
 {
@@ -125,6 +145,9 @@ void inspect_databases(struct relay *r, void (*fn)(const struct inspect_database
     struct named *table = NULL;
     const struct config_database *db;
     registry_each(relay_shared_of(r)->registry, count_database, &table);
+    control_enter(run.control);
+    control_each(run.control, name_ordered, &table);
+    control_leave(run.control);
     for (db = run.cfg->databases; db; db = db->hh.next) {
         struct named *n = named_get(&table, db->name);
         n->seen = true;

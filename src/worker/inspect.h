@@ -27,7 +27,7 @@ struct inspect_database {
     int64_t max_client_connections, current_client_connections;
     int64_t paused, disabled;
 };
-/* Those of the configuration, then those of its fallback entry that have a pool. */
+/* Those of the configuration, then those of its fallback entry that have a pool or an order. */
 void inspect_databases(struct relay *r, void (*fn)(const struct inspect_database *row, void *arg),
                        void *arg);
 

@@ -292,6 +292,21 @@ def test_what_cannot_be_done_is_an_error_and_the_console_goes_on(console, comman
     assert len(console.query("SHOW STATE")) == 3
 
 
+def test_parameters_are_refused_clearly(console):
+    for text in ("SHOW POOLS WHERE database = $1", "SHOW $1", "SET query_timeout = $1", "PAUSE $1"):
+        console.send(wire.parse(text))
+        assert error_of(console) == "42P02"
+    console.send(wire.parse("SHOW POOLS"), wire.bind(["app"]))
+    assert error_of(console) == "08P01"
+
+
+def test_what_is_sql_is_refused_with_what_to_do(console):
+    console.send(wire.query("BEGIN"))
+    fields = console.read_until(b"Z")[0].fields()
+    assert fields["M"] == "invalid command 'BEGIN', use SHOW HELP;"
+    assert "autocommit" in fields["H"]
+
+
 def test_what_drivers_set_and_ask_is_taken(console):
     for command in ("SET client_encoding TO 'UTF8'", "set DateStyle = iso"):
         console.query(command)

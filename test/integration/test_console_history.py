@@ -24,8 +24,8 @@ def test_events_are_starts_reloads_and_orders_with_who_gave_them(pooler):
     pooler.console("RESUME app")
     pooler.console("RELOAD")
     assert messages(pooler, "EVENTS")[-1] == "configuration reloaded"
-    for order in ("PAUSE app", "RESUME app", "RELOAD"):
-        assert f"console command of {CONSOLE_USER}: {order}" in messages(pooler, "EVENTS")
+    for order in ("PAUSE 'app'", "RESUME 'app'", "RELOAD"):
+        assert f"{order} command issued by {CONSOLE_USER}" in messages(pooler, "EVENTS")
 
 
 def test_errors_are_what_the_log_has_as_warning_or_worse(pooler):

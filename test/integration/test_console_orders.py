@@ -206,13 +206,31 @@ def test_kill_ends_a_database_and_spares_the_others(pooler, console, postgres):
         assert client.query("SELECT 1") == [["1"]]
 
 
-def test_kill_of_all_pauses_each_database_that_has_a_pool(pooler, console):
+def test_kill_of_all_pauses_each_database_that_has_a_pool_until_resume(pooler, console):
     with pooler.login() as client:
         client.query("SELECT 1")
         console.query("KILL")
         assert client.is_closed_by_peer()
     assert (database_of(pooler)["paused"], database_of(pooler, "second")["paused"]) == (1, 0)
+    assert state_of(pooler)["paused"] == "no"
+    console.query("KILL; RESUME")
+    assert database_of(pooler)["paused"] == 0
     assert refusal_of(console, "RESUME").text == "pooler is not paused/suspended"
+    with pooler.login() as client:
+        assert client.query("SELECT 1") == [["1"]]
+
+
+def test_resume_of_all_leaves_what_was_paused_by_name(pooler, console):
+    pooler.login().terminate()
+    pooler.login(database="second").terminate()
+    console.query("PAUSE app; KILL; RESUME second")
+    console.send(wire.query("RESUME"))
+    fields = console.read_until(b"Z")[0].fields()
+    assert fields["M"] == "pooler is not paused/suspended"
+    assert "RESUME each by its name" in fields["H"]
+    assert (database_of(pooler)["paused"], database_of(pooler, "second")["paused"]) == (1, 0)
+    console.query("PAUSE; RESUME")
+    assert database_of(pooler)["paused"] == 1
     console.query("RESUME app")
 
 
@@ -291,7 +309,69 @@ def test_shutdown_waits_for_clients(pooler, console):
 
 
 def test_orders_are_in_the_log_with_who_gave_them(pooler, console):
-    console.query("PAUSE app; RESUME app")
-    wait_until(lambda: "console command: RESUME app" in pooler.log(), "the order is logged")
-    line = next(line for line in pooler.log().splitlines() if "console command: PAUSE" in line)
+    console.query("PAUSE app; RESUME app; RELOAD; SET query_timeout = 7")
+    wait_until(lambda: "SET query_timeout command issued" in pooler.log(), "the orders are logged")
+    line = next(line for line in pooler.log().splitlines() if "PAUSE 'app' command issued" in line)
     assert f"pgballast/{CONSOLE_USER}@127.0.0.1" in line
+    assert pooler.log_count("RESUME 'app' command issued") == 1
+    assert pooler.log_count("RELOAD command issued") == 1
+
+
+# Names that only the fallback entry makes
+
+
+def test_orders_reach_databases_that_only_the_fallback_entry_knows(postgres, start_pooler):
+    address = f"host={postgres.host} port={postgres.port}"
+    pooler = start_pooler(postgres, databases={"app": address, "*": address})
+    with console_of(pooler) as console:
+        for command in ("RESUME second", "ENABLE second"):
+            error = refusal_of(console, command)
+            assert (error.sqlstate, error.text) == ("3D000", "no such database: second")
+        console.query("PAUSE second; DISABLE second")
+        row = database_of(pooler, "second")
+        assert (row["paused"], row["disabled"]) == (1, 1)
+        with pytest.raises(ServerError) as caught:
+            pooler.login(database="second")
+        assert caught.value.text.startswith('database "second" is disabled')
+        console.query("ENABLE second; RESUME second; RECONNECT second; WAIT_CLOSE second")
+        with pooler.login(database="second") as client:
+            assert client.query("SELECT 1") == [["1"]]
+        console.query("KILL second; RESUME second")
+
+
+# Several who wait
+
+
+@pytest.mark.threads
+def test_all_who_wait_for_the_same_are_answered(pooler):
+    with pooler.login() as client, pooler.login(database="second") as other:
+        client.query("BEGIN")
+        other.query("BEGIN")
+        orders = ("PAUSE app", "PAUSE", "PAUSE app", "PAUSE second", "PAUSE second")
+        consoles = [console_of(pooler) for _ in orders]
+        for console, order in zip(consoles, orders):
+            console.send(wire.query(order))
+        wait_until(lambda: state_of(pooler)["paused"] == "yes", "all is paused")
+        client.query("COMMIT")
+        consoles[0].rows()
+        consoles[2].rows()
+        assert database_of(pooler, "second")["paused"] == 1
+        other.query("COMMIT")
+        for console in (consoles[1], *consoles[3:]):
+            console.rows()
+        consoles[0].query("RESUME; RESUME app; RESUME second")
+        for console in consoles:
+            console.close()
+        assert client.query("SELECT 1") == other.query("SELECT 1") == [["1"]]
+
+
+def test_a_pause_after_wait_close_still_waits_for_transactions(pooler, console):
+    with pooler.login() as client:
+        client.query("BEGIN")
+        console.query("WAIT_CLOSE app; WAIT_CLOSE")
+        console.send(wire.query("PAUSE app"))
+        wait_until(lambda: database_of(pooler)["paused"] == 1, "the database is paused")
+        assert client.query("SELECT 1") == [["1"]]
+        client.query("COMMIT")
+        assert console.read_until(b"Z")[0].body == b"PAUSE\0"
+        console.query("RESUME app")

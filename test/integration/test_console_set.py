@@ -68,7 +68,13 @@ def test_a_reload_goes_back_to_what_the_file_says(pooler, console):
         ("SET auth_type = pam", "22023"),
         ("SET auth_file = '/nowhere/at/all'", "22023"),
         ("SET client_tls_sslmode = require", "22023"),
-        ("SET listen_port = 1", "55P02"),
+        ("SET listen_port = 99999", "22023"),
+        ("SET workers = none", "22023"),
+        ("SET server_lifetime = '1e999'", "22023"),
+        ("SET server_lifetime = '-1'", "22023"),
+        ("SET max_packet_size = '1 furlong'", "22023"),
+        (f"SET query_timeout = '{'9' * 250}'", "22023"),
+        (f"SET query_timeout = '{'9' * 256}'", "42601"),
         ("SET default_pool_size", "42601"),
         ("SET default_pool_size = 1.5", "42601"),
     ],
@@ -104,3 +110,15 @@ def test_a_limit_that_is_set_holds(pooler, console):
         error = refusal_of(client, "SELECT pg_sleep(20)")
         assert error.sqlstate == "57014"
     wait_until(lambda: pooler.pool()["sv_active"] == 0, "the statement has ended")
+
+
+def test_set_of_what_needs_a_restart_is_answered_and_changes_nothing(pooler, console):
+    before = pooler.console("SHOW SETTINGS")
+    console.send(wire.query("SET listen_port = 5433; SHOW VERSION"))
+    reply = console.read_until(b"Z")
+    assert "".join(m.letter.decode() for m in reply) == "NCTDCZ"
+    fields = reply[0].fields()
+    assert (fields["S"], fields["C"]) == ("WARNING", "01000")
+    assert fields["M"].startswith('"listen_port" counts from the start of the program on')
+    assert reply[1].body == b"SET listen_port=5433\0"
+    assert pooler.console("SHOW SETTINGS") == before

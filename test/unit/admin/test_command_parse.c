@@ -171,6 +171,23 @@ static void test_command_parse_says_what_is_wrong(void **state)
     }
 }
 
+static void test_command_parse_takes_no_parameters(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"SHOW $1", "SHOW POOLS WHERE user = $12", "SET a = $1",
+                                        "SELECT $1", "PAUSE $1; PAUSE"};
+    for (size_t i = 0; i < ROWS(texts); i++) {
+        struct command c;
+        struct error err;
+        size_t rest;
+        assert_int_equal(parse(texts[i], strlen(texts[i]), &c, &err, &rest), COMMAND_BAD);
+        assert_string_equal(err.sqlstate, "42P02");
+    }
+    assert_non_null(command_hint(span_str(" -- now\n Begin")));
+    assert_null(command_hint(span_str("PAUSE $")));
+    assert_null(command_hint(span_str("")));
+}
+
 static void test_command_parse_refuses_words_that_are_too_long(void **state)
 {
     (void)state;
@@ -305,6 +322,7 @@ int main(void)
         cmocka_unit_test(test_command_parse_reads_ids_as_they_are_shown_and_logged),
         cmocka_unit_test(test_command_parse_tells_the_kinds_of_shutdown_apart),
         cmocka_unit_test(test_command_parse_says_what_is_wrong),
+        cmocka_unit_test(test_command_parse_takes_no_parameters),
         cmocka_unit_test(test_command_parse_refuses_words_that_are_too_long),
         cmocka_unit_test(test_command_parse_takes_one_command_after_the_other),
         cmocka_unit_test(test_command_parse_reads_the_clauses_of_show),
