@@ -120,6 +120,14 @@ static const char *const more[SETTING_COUNT] = {
                          "brings nothing within cancel_wait_timeout is it closed.",
     [S(query_wait_timeout)] = "In the ini profile the client is closed, as in PgBouncer; in the "
                               "URL profile it reads an error and stays.",
+    [S(server_check_query)] =
+        "A server that has been idle for server_check_delay runs it when a client is to get it, "
+        "not "
+        "before; while it does, it is shown as tested, and until then as used. An error, or no "
+        "answer within cancel_wait_timeout, closes the server and the client gets another. "
+        "<empty> is done without a query: what the server has sent meanwhile, its end above all, "
+        "is read before anything is sent to it.",
+    [S(server_fast_close)] = "Outdated by RECONNECT or by a reload. Their clients are closed too.",
     [S(server_idle_timeout)] = "Not below min_pool_size, while the pool is in use.",
     [S(retry_max_delay)] = "If it is not set, server_login_retry is taken where that is set.",
     [S(server_login_retry)] = "PgBouncer's name of retry_max_delay, and weaker. Pauses begin with "

@@ -131,6 +131,7 @@ libpgballast_a_SOURCES += \
 	src/relay/forward.c src/relay/forward.h \
 	src/relay/forward_extended.c src/relay/forward_extended.h \
 	src/relay/handover.c src/relay/handover.h \
+	src/relay/care.c src/relay/care.h \
 	src/relay/leave.c src/relay/leave.h \
 	src/relay/link.c src/relay/link.h \
 	src/relay/look.c src/relay/look.h \

@@ -341,6 +341,7 @@ REPLAY_TESTS = \
 	test/replay/close-inside-a-transaction.replay \
 	test/replay/close-of-a-statement.replay \
 	test/replay/commit-in-flight-is-unknown.replay \
+	test/replay/connect-query-runs-before-the-first-client.replay \
 	test/replay/console-that-does-not-read-is-closed.replay \
 	test/replay/copy-fail-by-the-client.replay \
 	test/replay/copy-fails-and-data-comes-late.replay \
@@ -387,7 +388,10 @@ REPLAY_TESTS = \
 	test/replay/refused-gate-before-a-simple-query.replay \
 	test/replay/refused-gate-before-an-extended-query.replay \
 	test/replay/refused-gate-before-two-queries.replay \
+	test/replay/reset-query-always.replay \
+	test/replay/reset-query-that-fails-closes-the-server.replay \
 	test/replay/second-client-waits.replay \
+	test/replay/server-check-query.replay \
 	test/replay/server-idle-timeout-and-lifetime.replay \
 	test/replay/server-is-handed-to-the-worker-that-waits.replay \
 	test/replay/server-lost-in-a-pipeline.replay \

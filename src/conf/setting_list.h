@@ -186,13 +186,13 @@ SETTING_INT(sbuf_loopcnt, "5", "5", 0, INT32_MAX, SETTING_RELOAD | SETTING_NEEDL
     "buffers handled per wake-up in PgBouncer, kept for compatibility")
 SETTING_INT(scram_iterations, "4096", "4096", 1, 1000000, SETTING_RELOAD,
     "SCRAM iterations for secrets that are stored in plain text")
-SETTING_DURATION(server_check_delay, "30", "30", 0, DURATION_MAX_US, SETTING_RELOAD | SETTING_INERT,
+SETTING_DURATION(server_check_delay, "30", "30", 0, DURATION_MAX_US, SETTING_RELOAD,
     "idle time after which a server is checked before use; 0 is always")
-SETTING_STRING(server_check_query, "<empty>", "<empty>", SETTING_RELOAD | SETTING_INERT,
-    "query that checks a server; <empty> is an empty query, nothing is no check")
+SETTING_STRING(server_check_query, "<empty>", "<empty>", SETTING_RELOAD,
+    "query that checks a server before a client gets it; empty is no check")
 SETTING_DURATION(server_connect_timeout, "15", "10", 1, DURATION_MAX_US, SETTING_RELOAD,
     "longest time for connecting and logging in at a server, waking not counted")
-SETTING_BOOL(server_fast_close, "0", "0", SETTING_RELOAD | SETTING_INERT,
+SETTING_BOOL(server_fast_close, "0", "0", SETTING_RELOAD,
     "close outdated servers of session pools between transactions")
 SETTING_DURATION(server_idle_timeout, "600", "240", 0, DURATION_MAX_US, SETTING_RELOAD,
     "close a server that has been idle for longer; 0 is never")

@@ -253,7 +253,6 @@ static void check_inert_keys(struct check *c, const struct config_database *db)
         const char *name;
         const char *value;
     } keys[] = {
-        {"connect_query", db->connect_query},
         {"auth_user", db->auth_user},
         {"auth_query", db->auth_query},
         {"auth_dbname", db->auth_dbname},

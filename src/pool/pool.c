@@ -105,6 +105,11 @@ uint64_t pool_oldest_us(const struct pool *p)
     return atomic_load_explicit(&p->oldest_us, memory_order_relaxed);
 }
 
+uint32_t pool_generation(const struct pool *p)
+{
+    return atomic_load_explicit(&p->generation, memory_order_relaxed);
+}
+
 struct cap *pool_cap(const struct pool *p, enum pool_cap kind)
 {
     return p->caps[kind];
@@ -157,7 +162,9 @@ const char *pool_close_text(enum pool_close_reason reason)
     case POOL_CLOSE_TOO_MANY:
         return "too many servers in the pool";
     case POOL_CLOSE_RECYCLED:
-        return "obsolete connection";
+        return "database configuration changed";
+    case POOL_CLOSE_NEEDED:
+        return "close_needed";
     case POOL_CLOSE_PAUSED:
         return "pause mode";
     case POOL_CLOSE_DRAINING:

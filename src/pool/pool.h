@@ -81,7 +81,8 @@ enum pool_waiter_state { POOL_WAITER_NONE, POOL_WAITER_QUEUED, POOL_WAITER_PROMI
 enum pool_close_reason {
     POOL_CLOSE_NONE,
     POOL_CLOSE_TOO_MANY,  /* a limit was lowered */
-    POOL_CLOSE_RECYCLED,  /* of an older generation */
+    POOL_CLOSE_RECYCLED,  /* idle when a new generation began */
+    POOL_CLOSE_NEEDED,    /* of an older generation, when it was released */
     POOL_CLOSE_PAUSED,    /* the pool is paused and its servers are to go */
     POOL_CLOSE_DRAINING,  /* we are shutting down */
     POOL_CLOSE_LIFETIME,  /* server_lifetime */
@@ -378,11 +379,13 @@ struct pool_numbers {
 };
 
 /* Read without the lock, for choosing among pools: how many hold it, how many servers are idle,
- * when one last became idle, since when the oldest waiter waits (0: nobody does). */
+ * when one last became idle, since when the oldest waiter waits (0: nobody does), the generation.
+ */
 uint32_t pool_ref_count(const struct pool *p);
 uint32_t pool_idle_hint(const struct pool *p);
 uint64_t pool_last_idle_us(const struct pool *p);
 uint64_t pool_oldest_us(const struct pool *p);
+uint32_t pool_generation(const struct pool *p);
 struct cap *pool_cap(const struct pool *p, enum pool_cap kind); /* set at birth; may be NULL */
 
 void pool_inspect(struct pool *p, uint64_t now_us, struct pool_numbers *out);

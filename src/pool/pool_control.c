@@ -159,6 +159,7 @@ uint64_t pool_recycle(struct pool *p)
     struct pool_shared *sh = pool_lock(p);
 
     sh->generation++;
+    atomic_store_explicit(&p->generation, sh->generation, memory_order_relaxed);
     uint64_t workers = condemn_all(p, POOL_CLOSE_RECYCLED);
     pool_unlock(p);
     return workers;

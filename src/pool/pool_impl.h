@@ -81,6 +81,7 @@ struct pool {
     _Atomic uint32_t n_idle;
     _Atomic uint64_t last_idle_us;
     _Atomic uint64_t oldest_us;
+    _Atomic uint32_t generation; /* as in shared */
 
     struct pool_shared shared;
 };

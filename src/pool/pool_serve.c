@@ -319,7 +319,7 @@ static enum pool_close_reason must_close(struct pool *p, struct pool_server *s, 
     if (sh->pause == POOL_PAUSE_CLOSE)
         return POOL_CLOSE_PAUSED;
     if (s->generation != sh->generation)
-        return POOL_CLOSE_RECYCLED;
+        return POOL_CLOSE_NEEDED;
     if (sh->total > sh->most && pool_staying(sh) > sh->most)
         return POOL_CLOSE_TOO_MANY;
     if (pool_lifetime_over(sh, s, now_us))

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "conf/url_profile.h"
 #include "relay/cancel.h"
+#include "relay/care.h"
 #include "relay/dial.h"
 #include "relay/forward.h"
 #include "relay/handover.h"
@@ -47,6 +48,7 @@ void broker_stop_waiting(struct session *ses)
 {
     if (!ses->wait_since_us)
         return;
+    care_forget_session(ses);
     pool_cancel_wait(ses->pool, &ses->waiter);
     end_wait(ses);
 }
@@ -105,6 +107,10 @@ static enum acquired carry_out(struct session *ses, struct pool_decision *d, str
         case POOL_TAKE: {
             struct lent *l = container_of(d->server, struct lent, ledger);
             if (take_is_alive(r, l)) {
+                if (care_begin_check(l, ses)) {
+                    begin_wait(ses);
+                    return ACQUIRE_WAIT;
+                }
                 ses->given = l;
                 end_wait(ses);
                 return ACQUIRED;
@@ -162,6 +168,13 @@ void broker_decided(struct session *ses, const struct pool_decision *decision)
         broker_fail_waiting(ses, &err, false);
         return;
     }
+}
+
+void broker_acquire_again(struct session *ses)
+{
+    struct pool_decision d;
+    pool_acquire_again(ses->pool, &ses->waiter, loop_now(ses->relay->loop), &d);
+    broker_decided(ses, &d);
 }
 
 void broker_want_first(struct session *ses)
@@ -227,10 +240,14 @@ static void act_on_release(struct lent *l, const struct pool_release *d)
 {
     switch (d->what) {
     case POOL_KEEP:
+        l->checked = false;
         return;
-    case POOL_GIVE_LOCAL:
-        broker_got_server(container_of(d->waiter, struct session, waiter), l);
+    case POOL_GIVE_LOCAL: {
+        struct session *ses = container_of(d->waiter, struct session, waiter);
+        if (!care_begin_check(l, ses))
+            broker_got_server(ses, l);
         return;
+    }
     case POOL_GIVE_AWAY:
         handover_give(l, d->client_id, d->client_worker);
         return;
@@ -249,6 +266,7 @@ void broker_release(struct lent *l)
     if (!is_lendable(l))
         return;
     l->idle_since_us = loop_now(l->relay->loop);
+    l->checked = false;
     pool_release(l->pool, &l->ledger, l->idle_since_us, &d);
     act_on_release(l, &d);
 }
@@ -278,6 +296,7 @@ void broker_opened(struct lent *l)
 {
     struct pool_release d;
     l->idle_since_us = loop_now(l->relay->loop);
+    l->checked = true;
     pool_opened(l->pool, &l->ledger, l->idle_since_us, &d);
     act_on_release(l, &d);
 }
@@ -320,6 +339,7 @@ void broker_close_server(struct lent *l, const char *reason)
     cancel_abandon(l);
     server_close(l->server);
     broker_forget(l);
+    care_forget_server(l);
 }
 
 void broker_sweep_pool(struct relay *r, struct pool *p)

@@ -42,6 +42,10 @@ void broker_decided(struct session *ses, const struct pool_decision *d);
 
 /* Opens as many connections as the queue justifies and the target permits. */
 void broker_dial_more(struct relay *r, struct pool *p);
+/* The server that the session was to get is of no use: it wants another, at its old place. */
+void broker_acquire_again(struct session *ses);
+/* A server has logged in, and its connect_query is over. */
+void broker_server_opened(struct lent *l);
 /* A dialled server is ready. */
 void broker_opened(struct lent *l);
 /* It is closed: out of the ledger, and its place to whoever wants it. */

@@ -17,6 +17,7 @@
 #include "proto/report.h"
 #include "relay/broker.h"
 #include "relay/cancel.h"
+#include "relay/care.h"
 #include "relay/dial.h"
 #include "relay/link.h"
 #include "relay/names.h"
@@ -45,10 +46,16 @@ static void log_new(const struct lent *l)
 void broker_server_ready(struct server *s)
 {
     struct lent *l = server_owner(s);
-    struct relay *r = l->relay;
     log_new(l);
+    if (!care_begin_connect(l))
+        broker_server_opened(l);
+}
+
+void broker_server_opened(struct lent *l)
+{
+    struct relay *r = l->relay;
     dial_succeeded(l);
-    findings_learn(l->terms->findings, s);
+    findings_learn(l->terms->findings, l->server);
     struct target *target = l->terms->targets[l->host];
     struct pool *pool = pool_ref(l->pool);
     session_welcome_everywhere(r, pool);

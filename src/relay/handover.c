@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "relay/broker.h"
 #include "relay/cancel.h"
+#include "relay/care.h"
 #include "relay/relay_impl.h"
 
 #include <stdlib.h>
@@ -63,10 +64,10 @@ static void deliver_handed(struct message *m, void *receiver)
     struct session *ses = relay_find_session(r, client_id);
     if (ses && ses->pool != l->pool)
         ses = NULL;
-    if (pool_handed(l->pool, &l->ledger, (unsigned)r->worker, ses ? &ses->waiter : NULL))
-        broker_got_server(ses, l);
-    else
+    if (!pool_handed(l->pool, &l->ledger, (unsigned)r->worker, ses ? &ses->waiter : NULL))
         broker_release(l);
+    else if (!care_begin_check(l, ses))
+        broker_got_server(ses, l);
 }
 
 void handover_give(struct lent *l, uint64_t client_id, unsigned worker)

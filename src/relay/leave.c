@@ -12,7 +12,9 @@
 #include "relay/leave.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "proto/frontend.h"
+#include "proto/report.h"
 #include "relay/broker.h"
 #include "relay/cancel.h"
 #include "relay/relay_impl.h"
@@ -82,11 +84,34 @@ void leave_begin(struct lent *l, bool mid_message)
         leave_step(l);
 }
 
+void leave_failed(struct lent *l, const struct expect *e, const struct report *r)
+{
+    if (e->owner != EXPECT_OURS || !l->was_cleaned)
+        return;
+    l->clean_failed = true;
+    lent_log(l, LOG_WARNING_LEVEL, "server_reset_query failed: %.*s",
+             (int)(r->message.n < 500 ? r->message.n : 500), (const char *)r->message.p);
+}
+
+/* server_reset_query has run. What it has not done, or begun and not ended, the next client would
+ * meet. */
+static void cleaned(struct lent *l)
+{
+    bool failed = l->clean_failed || server_status(l->server) != 'I';
+    l->was_cleaned = l->clean_failed = false;
+    if (failed)
+        broker_close_server(l, "reset query failed");
+}
+
 /* The server is at rest: what next? */
 void leave_step(struct lent *l)
 {
     if (!cancel_is_over(l))
         return; /* broker_cancel_over comes back here */
+    if (l->was_cleaned)
+        cleaned(l);
+    if (server_get_state(l->server) == SERVER_CLOSING)
+        return;
     if (server_status(l->server) != 'I' && !l->rolled_back) {
         l->rolled_back = true;
         ask(l, "ROLLBACK");
@@ -101,6 +126,7 @@ void leave_step(struct lent *l)
                 server_statements_clear(server_statements_of(l->server), UINT64_MAX);
             if (discards || strcasestr(reset, "RESET ALL"))
                 server_set_params(l->server, server_base_params(l->server));
+            l->was_cleaned = true;
             ask(l, reset);
             return;
         }

@@ -3,6 +3,7 @@
 #include "relay/look.h"
 
 #include "net/stream.h"
+#include "relay/care.h"
 #include "relay/relay_impl.h"
 
 /* ---- clients --------------------------------------------------------------------------- */
@@ -86,7 +87,11 @@ static enum look_server_phase server_phase(const struct lent *l)
     case SERVER_LOGIN:
         return LOOK_SERVER_LOGIN;
     case SERVER_IDLE:
-        return l->release_waits ? LOOK_SERVER_BEING_CANCELED : LOOK_SERVER_IDLE;
+        if (l->dialing)
+            return LOOK_SERVER_LOGIN; /* its connect_query runs */
+        if (l->release_waits)
+            return LOOK_SERVER_BEING_CANCELED;
+        return care_is_due(l) ? LOOK_SERVER_USED : LOOK_SERVER_IDLE;
     case SERVER_RESETTING:
         return LOOK_SERVER_RESETTING;
     case SERVER_CLOSING:
@@ -100,8 +105,20 @@ static enum look_server_phase server_phase(const struct lent *l)
 
 static const char *server_state_word(const struct lent *l)
 {
-    return server_phase(l) == LOOK_SERVER_BEING_CANCELED ? "being_canceled"
-                                                         : server_state_show(l->server);
+    switch (server_phase(l)) {
+    case LOOK_SERVER_BEING_CANCELED:
+        return "being_canceled";
+    case LOOK_SERVER_USED:
+        return "used";
+    case LOOK_SERVER_LOGIN:
+        return "new";
+    case LOOK_SERVER_IDLE:
+    case LOOK_SERVER_ACTIVE:
+    case LOOK_SERVER_RESETTING:
+    case LOOK_SERVER_CLOSING:
+        break;
+    }
+    return server_state_show(l->server);
 }
 
 static void fill_server(const struct lent *l, struct look *look)

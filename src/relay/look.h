@@ -51,6 +51,7 @@ struct look_client {
 enum look_server_phase {
     LOOK_SERVER_LOGIN,
     LOOK_SERVER_IDLE,
+    LOOK_SERVER_USED, /* idle, and to be checked before it is lent again */
     LOOK_SERVER_ACTIVE,
     LOOK_SERVER_RESETTING,
     LOOK_SERVER_BEING_CANCELED, /* otherwise idle: a cancel may still hit */

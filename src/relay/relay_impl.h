@@ -54,6 +54,8 @@ struct session {
 
     struct lent *lent;  /* the server it is linked to */
     struct lent *given; /* the server it got and is about to be linked to */
+    struct lent
+        *checking; /* the server that it gets if a check ends well; it is in no queue then */
 
     /* The values of reported parameters that the client has been told of. */
     struct param_set *told;
@@ -74,6 +76,9 @@ struct session {
     uint8_t ending;       /* enum sql_ending, of what was sent since the last ReadyForQuery */
     uint8_t portal_drops; /* enum sql_drops, of the statement that was bound last */
 };
+
+/* What runs on a server that is in nobody's session. */
+enum care { CARE_NONE, CARE_CONNECT, CARE_CHECK };
 
 enum lent_cancel {
     CANCEL_NONE,
@@ -139,7 +144,16 @@ struct lent {
     bool leaving;
     bool rolled_back;  /* ROLLBACK was sent */
     bool reset_wanted; /* server_reset_query is due */
+    bool was_cleaned;  /* ... and was sent */
+    bool clean_failed; /* ... and refused */
     uint64_t leave_deadline_us;
+
+    /* A query of the operator's runs on it (care.c). */
+    enum care care;
+    bool care_has_failed;
+    bool checked; /* since it was idle */
+    uint64_t care_deadline_us;
+    struct session *checked_for; /* of this worker; its `checking` is this */
 };
 
 TAILQ_HEAD(session_list, session);

@@ -16,6 +16,7 @@
 #include "proto/report.h"
 #include "relay/broker.h"
 #include "relay/cancel.h"
+#include "relay/care.h"
 #include "relay/leave.h"
 #include "relay/link.h"
 #include "relay/names.h"
@@ -114,8 +115,13 @@ static bool on_error(struct server *s, const struct expect *e, struct span messa
     names_failed(l, e, r.sqlstate);
     if (l->cancel != CANCEL_NONE && span_is(r.sqlstate, SQLSTATE_QUERY_CANCELED))
         cancel_has_hit(l); /* whoever sent it */
-    if (!l->session)
+    if (!l->session) {
+        if (care_is_running(l))
+            care_failed(l, message);
+        else if (leave_is_running(l))
+            leave_failed(l, e, &r);
         return false;
+    }
     counter_add(&l->stats->errors, 1);
     switch ((enum expect_owner)e->owner) {
     case EXPECT_CLIENT:
@@ -350,6 +356,10 @@ static void on_input_done(struct server *s)
     /* Whether a Sync beside a failing COPY is still to be answered cannot be seen from here. */
     if (expect_is_unsure(server_expects(s)))
         l->close_when_idle = true;
+    if (care_is_running(l)) {
+        care_step(l);
+        return;
+    }
     if (leave_is_running(l)) {
         leave_step(l);
         return;
@@ -364,6 +374,8 @@ static void on_input_done(struct server *s)
         !client_is_mid_message(ses->client))
         link_end(ses);
     continue_held(ses);
+    if (ses && ses->lent && (ses->pins & PIN_SESSION_MODE))
+        (void)care_close_outdated(ses);
 }
 
 static void on_drained(struct server *s)

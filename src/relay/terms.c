@@ -106,7 +106,7 @@ static bool same_tls(const struct terms *a, const struct terms *b)
            effective_channel_binding(x, a->db) == effective_channel_binding(y, b->db);
 }
 
-/* What the StartupMessage says. */
+/* What the StartupMessage says, and what comes behind the log-in. */
 static bool same_startup(const struct terms *a, const struct terms *b)
 {
     return strcmp(a->database, b->database) == 0 && strcmp(a->user, b->user) == 0 &&
@@ -114,7 +114,8 @@ static bool same_startup(const struct terms *a, const struct terms *b)
            same_text(a->db->application_name, b->db->application_name) &&
            same_text(a->db->client_encoding, b->db->client_encoding) &&
            same_text(a->db->datestyle, b->db->datestyle) &&
-           same_text(a->db->timezone, b->db->timezone);
+           same_text(a->db->timezone, b->db->timezone) &&
+           same_text(a->db->connect_query, b->db->connect_query);
 }
 
 /* A server keeps room for prepared statements, or none, for life. */

@@ -22,6 +22,7 @@
 #include "proto/report.h"
 #include "relay/broker.h"
 #include "relay/cancel.h"
+#include "relay/care.h"
 #include "relay/dial.h"
 #include "relay/leave.h"
 #include "relay/places.h"
@@ -96,6 +97,8 @@ static void sweep_linked(struct session *ses, uint64_t now)
     const struct config *cfg = setup_config(ses->relay->setup);
     const struct config_user *user = client_setup_login(ses->client)->pool_user_line;
     struct lent *l = ses->lent;
+    if ((ses->pins & PIN_SESSION_MODE) && care_close_outdated(ses))
+        return;
     bool busy = !expect_is_empty(server_expects(l->server));
     /* What a cancel was to end goes on: nothing has been answered since. */
     bool in_vain = busy && l->cancel != CANCEL_NONE && l->first_unit == l->cancel_unit;
@@ -125,6 +128,10 @@ static void sweep_linked(struct session *ses, uint64_t now)
 
 static void sweep_server(struct lent *l, uint64_t now)
 {
+    if (care_is_running(l)) {
+        care_sweep(l, now);
+        return;
+    }
     if (l->dialing) {
         server_sweep(l->server, now);
         return;
@@ -153,7 +160,7 @@ static bool has_short_deadlines(const struct relay *r, uint64_t now)
         return true;
     TAILQ_FOREACH(l, &r->servers, link)
     {
-        if (l->dialing || l->leaving || l->cancel == CANCEL_SENT)
+        if (l->dialing || l->leaving || care_is_running(l) || l->cancel == CANCEL_SENT)
             return true;
     }
     return false;

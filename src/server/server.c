@@ -294,6 +294,13 @@ void server_set_params(struct server *s, struct param_set *params)
     s->params = params;
 }
 
+void server_rebase(struct server *s)
+{
+    params_build_reports(s->params, s->base_params, &s->welcome);
+    param_set_unref(&s->base_params);
+    s->base_params = param_set_ref(s->params);
+}
+
 struct span server_welcome(const struct server *s)
 {
     return buf_span(&s->welcome);

@@ -157,6 +157,8 @@ struct param_set *server_params(const struct server *s);
 struct param_set *server_base_params(const struct server *s);
 /* Notes that a command of ours changed what the server has. Takes a reference of its own. */
 void server_set_params(struct server *s, struct param_set *params);
+/* From now on the server is taken to have logged in with the parameters that it has now. */
+void server_rebase(struct server *s);
 /* The ParameterStatus messages of the login, as they came. */
 struct span server_welcome(const struct server *s);
 

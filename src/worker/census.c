@@ -17,7 +17,7 @@
 struct counted {
     struct pool *pool; /* counted; the key */
     int64_t active, waiting;
-    int64_t carrying_cancel, being_canceled, resetting;
+    int64_t carrying_cancel, being_canceled, resetting, used;
     int64_t stale;
     UT_hash_handle hh;
 };
@@ -94,6 +94,7 @@ static void count_server(const struct look_server *row, void *arg)
         return;
     n->carrying_cancel += row->carries_cancel;
     n->being_canceled += row->phase == LOOK_SERVER_BEING_CANCELED;
+    n->used += row->phase == LOOK_SERVER_USED;
     n->resetting += row->phase == LOOK_SERVER_RESETTING;
     n->stale += row->close_needed && row->phase != LOOK_SERVER_CLOSING;
 }
@@ -130,7 +131,8 @@ void census_pools(struct census *c, uint64_t now_us,
             .sv_active = active_servers(n, &numbers),
             .sv_active_cancel = n->carrying_cancel,
             .sv_being_canceled = n->being_canceled,
-            .sv_idle = numbers.idle,
+            .sv_idle = numbers.idle > n->used ? numbers.idle - n->used : 0,
+            .sv_used = n->used,
             .sv_tested = n->resetting,
             .sv_login = numbers.opening,
             .maxwait = (int64_t)(numbers.oldest_wait_us / US_PER_S),

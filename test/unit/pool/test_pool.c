@@ -433,12 +433,12 @@ static void test_a_new_generation_closes_the_old_servers(void **state)
 
     /* The condemned one is not used again. */
     assert_int_equal(acquire(sc.p, &sc.c[1], 21).what, POOL_WAIT);
-    assert_int_equal(release(sc.p, &sc.s[0], 22).reason, POOL_CLOSE_RECYCLED);
+    assert_int_equal(release(sc.p, &sc.s[0], 22).reason, POOL_CLOSE_NEEDED);
     /* Dialled before, ready after. */
     pool_opened(sc.p, &sc.s[2], 23, &r);
-    assert_int_equal(r.reason, POOL_CLOSE_RECYCLED);
+    assert_int_equal(r.reason, POOL_CLOSE_NEEDED);
     assert_ptr_equal(pool_take_expired(sc.p, 1, 24), &sc.s[1]);
-    assert_string_equal(pool_close_text(sc.s[1].reason), "obsolete connection");
+    assert_string_equal(pool_close_text(sc.s[1].reason), "database configuration changed");
     assert_int_equal(opened(sc.p, &sc.s[3], 4, 1, 25).what, POOL_GIVE_LOCAL);
     scene_end(&sc);
 }
