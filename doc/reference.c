@@ -85,15 +85,27 @@ static const struct group {
 static const char *const more[SETTING_COUNT] = {
     [S(application_name_add_host)] =
         "The name becomes \"NAME - ADDRESS:PORT\". A later SET is not changed.",
-    [S(auth_type)] = "md5 also uses SCRAM where the stored secret is a SCRAM verifier. any asks "
-                     "nobody for a password and ignores the name, trust asks for none.",
+    [S(auth_hba_file)] =
+        "As pg_hba.conf: local, host, hostssl and hostnossl; databases by name, all, sameuser, "
+        "replication and @file; users by name, all and @file; addresses as all, address/bits or "
+        "address and mask; methods trust, reject, password, md5, scram-sha-256, cert, peer; "
+        "map=NAME for cert and peer. A rule for pgballast or pgbouncer is for the console. A line "
+        "that is not understood is an error: pgballast does not start, or keeps the rules it has.",
+    [S(auth_ident_file)] = "Each line has the name of a map, a system user or the name in a "
+                           "certificate, and a database user or all.",
+    [S(auth_type)] =
+        "md5 also uses SCRAM where the stored secret is a SCRAM verifier. any asks nobody for a "
+        "password and ignores the name, so that each database needs a user; trust asks users that "
+        "are known for none. cert takes who shows a certificate whose common name is the user's, "
+        "exactly. hba asks auth_hba_file.",
     [S(breaker_open_time)] = "Doubles with each probe that fails, up to eight times this. Clients "
                              "are refused at once meanwhile, and told when the next try is.",
     [S(client_tls_auto)] = "It is kept in state_dir, if there is one. pgballast --print-ca prints "
                            "it, for clients that verify it.",
     [S(client_tls_ciphers)] = "default, secure, normal and fast leave it to the system.",
     [S(client_tls_protocols)] = TLS_LIST,
-    [S(client_tls_sslmode)] = "verify-ca and verify-full want a certificate of each client.",
+    [S(client_tls_sslmode)] = "verify-ca and verify-full want a certificate of each client. The "
+                              "others, with client_tls_ca_file, verify the one that is shown.",
     [S(default_pool_size)] = "A pool is a database and a user. The number holds exactly, whatever "
                              "the number of threads.",
     [S(http_port)] = "Paths: /health, /livez, /readyz, /health/db, /pools, /metrics, /.",

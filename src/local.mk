@@ -104,6 +104,7 @@ pgballast_SOURCES += \
 	src/main/shutdown.c src/main/shutdown.h
 
 libpgballast_a_SOURCES += \
+	src/setup/rules.c src/setup/rules.h \
 	src/setup/setup.c src/setup/setup.h
 
 libpgballast_a_SOURCES += \

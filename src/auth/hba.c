@@ -259,7 +259,10 @@ static bool take_map(struct run *r, struct rule *rule, const char *map)
     if (!(methods[rule->shown.method].flags & TAKES_MAP))
         warn(r, "map has no effect with this method: it is for cert and peer");
     else if (!ident_has_map(r->maps, map))
-        return bad(r, "ident map %.60s cannot be matched: auth_ident_file has no such map", map);
+        return bad(r,
+                   "ident map: %.60s does not have a match in auth_ident_file (ident map %.60s "
+                   "cannot be matched)",
+                   map, map);
     rule->shown.map = xstrdup(map);
     return true;
 }

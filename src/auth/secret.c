@@ -284,6 +284,8 @@ static bool check_scram(const struct secret *s, struct span user, struct span pa
                                span_of(v.stored_key, SCRAM_KEY_LEN));
     if (right && kc && !known)
         keycache_put(kc, &q, &keys);
+    if (right)
+        secret_learn(s, &keys);
     mem_wipe(&keys, sizeof keys);
     return right || refuse(err);
 }

@@ -196,6 +196,8 @@ static void begin_exchange(struct client *c, const struct config *cfg)
     switch (run->method) {
     case LOGIN_ANY:
     case LOGIN_TRUST:
+    case LOGIN_CERT:
+    case LOGIN_PEER:
         return;
     case LOGIN_PASSWORD:
         backend_build_authentication_cleartext(&b);
@@ -230,16 +232,17 @@ void client_login_start(struct client *c)
         return;
     }
     if (client_method_is_own_operator(c)) {
+        client_log(c, LOG_INFO_LEVEL, "pgbouncer access from unix socket");
         proven(c);
-        return;
-    }
-    c->login->method = client_method_choose(c);
-    if (client_method_is_exchange(c->login->method))
-        begin_exchange(c, cfg);
-    else if (client_method_admits(c, c->login->method, &err))
-        proven(c);
-    else
+    } else if (!client_method_choose(c, &err)) {
         login_failed(c, &err);
+    } else if (client_method_is_exchange(c->login->method)) {
+        begin_exchange(c, cfg);
+    } else if (client_method_admits(c, &err)) {
+        proven(c);
+    } else {
+        login_failed(c, &err);
+    }
 }
 
 /* ---- answers --------------------------------------------------------------------------- */
@@ -259,7 +262,9 @@ static bool take_string(struct client *c, struct span body, struct span *out)
 
 static void take_password(struct client *c, struct span body)
 {
-    const struct secret *secret = client_setup_login(c)->secret;
+    const struct secret *known = client_setup_login(c)->secret;
+    /* Who does not exist takes as long. */
+    const struct secret *secret = known ? known : setup_decoy(c->who->setup);
     struct span password, user = span_str(client_user(c));
     struct error err;
     if (!take_string(c, body, &password))
@@ -269,7 +274,7 @@ static void take_password(struct client *c, struct span body)
         right = secret_check_md5(secret, user, c->login->md5_salt, password, &err);
     else if (secret)
         right = secret_check_password(secret, user, password, NULL, &err);
-    if (right)
+    if (right && known)
         proven(c);
     else
         refuse_password(c);

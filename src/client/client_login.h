@@ -8,6 +8,8 @@
 #include "base/buf.h"
 #include "client/client_method.h"
 
+struct hba_rule;
+
 struct client_login_run {
     /* The first packets. Until proven, as is the exchange. */
     struct buf held; /* what has come of a packet; bounded by LOGIN_HELD_MAX */
@@ -15,6 +17,7 @@ struct client_login_run {
 
     /* The exchange. */
     enum login_method method;
+    const struct hba_rule *rule; /* borrowed as long as who the client is; NULL: by auth_type */
     uint8_t md5_salt[MD5_SALT_LEN];
     struct scram_server scram;
     bool scram_begun;

@@ -2,7 +2,9 @@
 /* client_method.h - by which method a client has to prove who it is; included by client*.c.
  *
  * A method is chosen before the user's secret is needed, so that who is refused outright costs
- * nothing; what the secret then says about the exchange is client_method_exchange's matter. */
+ * nothing; what the secret then says about the exchange is client_method_exchange's matter. A
+ * method that has a password in clear verified elsewhere (PAM, LDAP) would have its own name here,
+ * ask as LOGIN_PASSWORD does, and find its options in the rule. */
 #ifndef CLIENT_CLIENT_METHOD_H
 #define CLIENT_CLIENT_METHOD_H
 
@@ -15,23 +17,26 @@ enum login_method {
     /* Without an exchange: client_method_admits decides. */
     LOGIN_ANY,
     LOGIN_TRUST,
+    LOGIN_CERT,
+    LOGIN_PEER,
     /* By an exchange. */
     LOGIN_PASSWORD, /* the password in clear */
     LOGIN_MD5,
     LOGIN_SCRAM,
 };
 
-/* By auth_type. */
-enum login_method client_method_choose(const struct client *c);
-/* The method by which this user can prove it: who has a SCRAM verifier cannot by md5. */
-enum login_method client_method_exchange(const struct client *c, enum login_method method);
+/* By auth_type or by HBA rule: fills method and rule of the login's run. False with *err, for the
+ * client, if the rules have nothing for it but a refusal. */
+bool client_method_choose(struct client *c, struct error *err);
 /* False: there is no exchange, the client is in if client_method_admits says so. */
 bool client_method_is_exchange(enum login_method method);
 /* False with *err, for the client. */
-bool client_method_admits(const struct client *c, enum login_method method, struct error *err);
+bool client_method_admits(struct client *c, struct error *err);
+/* The method by which this user can prove it: who has a SCRAM verifier cannot by md5. */
+enum login_method client_method_exchange(const struct client *c, enum login_method method);
 
-/* The account that the program runs under, on this machine, by the console's own name: it could
- * read and signal us anyway, so it needs no password (as in PgBouncer). */
+/* The account that the program runs under, on this machine, by the console's name or its own: it
+ * could read and signal us anyway, so it needs no password (as in PgBouncer). */
 bool client_method_is_own_operator(const struct client *c);
 /* What the way in which a client has come adds to its rights on the console. */
 void client_method_grant_console(struct client *c);

@@ -246,7 +246,14 @@ const struct config_user *config_find_user(const struct config *cfg, const char 
 
 bool config_is_console(const char *dbname)
 {
-    return strcmp(dbname, CONSOLE_DATABASE) == 0 || strcmp(dbname, CONSOLE_DATABASE_ALIAS) == 0;
+    return config_console_alias(dbname) != NULL;
+}
+
+const char *config_console_alias(const char *dbname)
+{
+    if (strcmp(dbname, CONSOLE_DATABASE) == 0)
+        return CONSOLE_DATABASE_ALIAS;
+    return strcmp(dbname, CONSOLE_DATABASE_ALIAS) == 0 ? CONSOLE_DATABASE : NULL;
 }
 
 void config_row(const struct config *cfg, enum setting_id id, struct config_row *row)

@@ -231,6 +231,8 @@ const struct config_database *config_find_database(const struct config *cfg, con
 const struct config_user *config_find_user(const struct config *cfg, const char *name);
 /* True for the names of the console, which no database may have: pgballast and pgbouncer. */
 bool config_is_console(const char *dbname);
+/* The other name of the console; NULL if this is no name of it. */
+const char *config_console_alias(const char *dbname);
 
 /* Rows of SHOW CONFIG: value and default as text. A NULL in value or default_value is PgBouncer's
  * NULL; a setting that holds a secret would print as "***". */

@@ -25,9 +25,9 @@ SETTING_STRING(auth_dbname, "", "", SETTING_RELOAD | SETTING_NULL | SETTING_INER
     "database on which auth_query runs")
 SETTING_STRING(auth_file, "", "", SETTING_RELOAD | SETTING_NULL,
     "file with the names and secrets of users")
-SETTING_STRING(auth_hba_file, "", "", SETTING_RELOAD | SETTING_INERT,
+SETTING_STRING(auth_hba_file, "", "", SETTING_RELOAD,
     "file with host-based access rules, for auth_type = hba")
-SETTING_STRING(auth_ident_file, "", "", SETTING_RELOAD | SETTING_NULL | SETTING_INERT,
+SETTING_STRING(auth_ident_file, "", "", SETTING_RELOAD | SETTING_NULL,
     "file that maps system names to database users, for auth_type = hba")
 SETTING_STRING(auth_ldap_options, "", "", SETTING_RELOAD | SETTING_NULL | SETTING_SECRET | SETTING_INERT,
     "options for auth_type = ldap")

@@ -155,13 +155,12 @@ static void check_server_tls(struct check *c)
 static void check_auth(struct check *c)
 {
     const struct config *cfg = c->cfg;
-    if (cfg->auth_type == AUTH_TYPE_PAM || cfg->auth_type == AUTH_TYPE_LDAP ||
-        cfg->auth_type == AUTH_TYPE_HBA)
+    if (cfg->auth_type == AUTH_TYPE_PAM || cfg->auth_type == AUTH_TYPE_LDAP)
         config_report(c->sink, CONFIG_ERROR, origin(c, SETTING_auth_type),
                       "auth_type = %s is not available in this version",
-                      cfg->auth_type == AUTH_TYPE_PAM    ? "pam"
-                      : cfg->auth_type == AUTH_TYPE_LDAP ? "ldap"
-                                                         : "hba");
+                      cfg->auth_type == AUTH_TYPE_PAM ? "pam" : "ldap");
+    if (cfg->auth_type == AUTH_TYPE_HBA && !cfg->auth_hba_file[0])
+        refuse(c, SETTING_auth_type, "auth_type = hba needs auth_hba_file");
     if (config_is_console(cfg->auth_dbname))
         refuse(c, SETTING_auth_dbname, "auth_dbname must not be the console");
 }
@@ -185,9 +184,18 @@ static void check_loop(struct check *c, const struct config_database *db)
                           db->hosts[i].name, c->cfg->listen_port);
 }
 
+/* Who a client is does not matter, so the database has to say who logs in at the server. */
+static void check_forced_user(struct check *c, const struct config_database *db)
+{
+    if (c->cfg->auth_type == AUTH_TYPE_ANY && !db->user)
+        config_report(c->sink, CONFIG_ERROR, db->origin,
+                      "database \"%s\": auth_type = any needs a user here", db->name);
+}
+
 static void check_database(struct check *c, struct config_database *db)
 {
     settle_hosts(c, db);
+    check_forced_user(c, db);
     if (strlen(db->name) > CONF_NAME_MAX)
         config_report(c->sink, CONFIG_ERROR, db->origin,
                       "the database name is longer than %d bytes", CONF_NAME_MAX);

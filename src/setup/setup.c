@@ -7,6 +7,7 @@
 #include "conf/value.h"
 #include "net/tls_context.h"
 #include "net/tls_selfsigned.h"
+#include "setup/rules.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,6 +42,8 @@ struct setup {
     atomic_uint refs;
     struct config *config;
     struct userlist *users;
+    const struct secret *decoy; /* one of theirs */
+    struct rules rules;
     const struct secret *url_secret;
     struct database_secret *database_secrets;
     struct tls_context *client_tls;
@@ -131,6 +134,34 @@ static void load_users(struct setup *s, const struct setup *before, struct confi
     const struct userlist *old = before ? before->users : NULL;
     s->users = userlist_parse(span_of(text.p, text.n), old, report_problem, &run);
     file_text_fini(&text);
+}
+
+struct kinds {
+    unsigned n[SECRET_SCRAM + 1];
+    const struct secret *first[SECRET_SCRAM + 1];
+};
+
+static void count_kind(void *arg, const char *user, const struct secret *secret)
+{
+    struct kinds *kinds = arg;
+    enum secret_kind kind = secret_kind_of(secret);
+    (void)user;
+    if (!kinds->n[kind]++)
+        kinds->first[kind] = secret;
+}
+
+static void choose_decoy(struct setup *s)
+{
+    struct kinds kinds = {0};
+    int most = SECRET_PLAIN;
+    if (!s->users)
+        return;
+    userlist_each(s->users, count_kind, &kinds);
+    for (int kind = SECRET_PLAIN; kind <= SECRET_SCRAM; kind++)
+        if (kinds.n[kind] > kinds.n[most])
+            most = kind;
+    if (kinds.n[most])
+        s->decoy = secret_ref(kinds.first[most]);
 }
 
 static void load_url_secret(struct setup *s, struct config_sink *sink)
@@ -363,6 +394,8 @@ struct setup *setup_build(struct config *cfg, const struct setup *before, struct
     atomic_init(&s->refs, 1);
     s->config = cfg;
     load_users(s, before, sink);
+    choose_decoy(s);
+    rules_load(&s->rules, cfg, sink);
     load_url_secret(s, sink);
     load_database_secrets(s, sink);
     load_client_tls(s, before, sink);
@@ -398,6 +431,8 @@ static void setup_free(struct setup *s)
     free(s->client_certificate);
     secret_free(&s->client_key);
     secret_unref(&s->url_secret);
+    secret_unref(&s->decoy);
+    rules_fini(&s->rules);
     userlist_free(&s->users);
     config_free(&s->config);
     free(s);
@@ -419,6 +454,21 @@ const struct config *setup_config(const struct setup *s)
 struct tls_context *setup_client_tls(const struct setup *s)
 {
     return s->client_tls;
+}
+
+const struct hba *setup_hba(const struct setup *s)
+{
+    return s->rules.hba;
+}
+
+const struct ident *setup_ident(const struct setup *s)
+{
+    return s->rules.ident;
+}
+
+const struct secret *setup_decoy(const struct setup *s)
+{
+    return s->decoy;
 }
 
 const char *setup_client_certificate(const struct setup *s)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* setup.h - everything that a configuration amounts to: settings, users with their secrets, TLS
- * contexts. Built as a whole, then immutable and counted: a session keeps the setup it looks at
- * until its next safe point, and a reload publishes another. */
+/* setup.h - everything that a configuration amounts to: settings, users with their secrets, rules
+ * of access, TLS contexts. Built as a whole, then immutable and counted: a session keeps the setup
+ * it looks at until its next safe point, and a reload publishes another. */
 #ifndef SETUP_SETUP_H
 #define SETUP_SETUP_H
 
@@ -10,6 +10,8 @@
 #include "conf/config.h"
 #include "conf/effective.h"
 
+struct hba;
+struct ident;
 struct setup;
 struct tls_context;
 
@@ -28,6 +30,14 @@ struct tls_context *setup_client_tls(const struct setup *s);
 const char *setup_client_certificate(const struct setup *s);
 /* TLS towards the hosts of a database: NULL for plain. Borrowed as long as the setup. */
 struct tls_context *setup_server_tls(const struct setup *s, const struct config_database *db);
+
+/* For auth_type = hba: the rules (NULL for any other) and their maps (NULL: there are none). */
+const struct hba *setup_hba(const struct setup *s);
+const struct ident *setup_ident(const struct setup *s);
+/* A secret of the kind that most users of the list have, for those who do not exist: their exchange
+ * has the same shape and takes as long. It is somebody's, so it never lets anybody in. NULL: the
+ * list has no secrets. */
+const struct secret *setup_decoy(const struct setup *s);
 
 /* Calls fn for each user of the list, and for that of the URL. */
 void setup_each_user(const struct setup *s, void (*fn)(const char *user, void *arg), void *arg);

@@ -346,6 +346,20 @@ bool stream_is_tls(const struct stream *s)
     return false;
 }
 
+bool stream_peer_verified(const struct stream *s)
+{
+    (void)s;
+    return false;
+}
+
+bool stream_peer_name(const struct stream *s, char *out, size_t size)
+{
+    (void)s;
+    (void)out;
+    (void)size;
+    return false;
+}
+
 const char *stream_tls_text(const struct stream *s, char *out, size_t size)
 {
     (void)s;

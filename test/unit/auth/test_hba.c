@@ -89,7 +89,8 @@ static const struct {
      "option \"ldapbindpasswd\" is not supported with md5"},
     {"local all all peer map=", "map needs a name"},
     {"local all all peer map=m map=m", "map is given twice"},
-    {"local all all peer map=x", "ident map x cannot be matched: auth_ident_file has no such map"},
+    {"local all all peer map=x",
+     "ident map: x does not have a match in auth_ident_file (ident map x cannot be matched)"},
     {"local all \"all trust", "a quoted name does not end in this line"},
 };
 

@@ -165,6 +165,9 @@ static void test_config_console_names_are_both_reserved(void **state)
     assert_true(config_is_console("pgballast"));
     assert_true(config_is_console("pgbouncer"));
     assert_false(config_is_console("pgbouncer2"));
+    assert_string_equal(config_console_alias("pgballast"), "pgbouncer");
+    assert_string_equal(config_console_alias("pgbouncer"), "pgballast");
+    assert_null(config_console_alias("pgbouncer2"));
 }
 
 int main(void)
