@@ -4,7 +4,8 @@
  *   at once        what the ledgers and the configuration answer
  *   by a visit     what must be seen or done in each worker's thread (worker/visit.h); it is lost,
  *                  and nothing else, if the client leaves meanwhile
- *   by waiting     PAUSE and WAIT_CLOSE look again and again until what they wait for has come
+ *   by waiting     PAUSE, WAIT_CLOSE and SHUTDOWN look again and again until what they wait for has
+ * come
  *
  * Texts of errors are PgBouncer's where it has some. */
 #include "admin/console_impl.h"
@@ -34,6 +35,7 @@
 
 /* How often a command that waits looks whether it is over. */
 #define LOOK_AGAIN_US (20 * US_PER_MS)
+#define LOOK_SOON_US US_PER_MS
 
 static const char help[] = "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|VERSION"
                            "\n\tSHOW PEERS|PEER_POOLS"
@@ -321,11 +323,29 @@ static enum run_result run_wait_close(struct console *con, const struct command 
     return RUN_LATER;
 }
 
+/* The program may end soon after. */
+static void look_soon(struct console *con)
+{
+    timer_set(&con->timer, loop_now(relay_loop(con->relay)) + LOOK_SOON_US);
+}
+
+static void go_on_closing(struct console *con)
+{
+    if (!command_is_closed(con->relay)) {
+        look_soon(con);
+        return;
+    }
+    done(con, "SHUTDOWN");
+    console_goes_on(con);
+}
+
 static void on_timer(void *arg)
 {
     struct console *con = arg;
     if (con->waiting.verb == COMMAND_WAIT_CLOSE)
         count_stale(con);
+    else if (con->waiting.verb == COMMAND_SHUTDOWN)
+        go_on_closing(con);
     else
         go_on_pausing(con);
 }
@@ -424,8 +444,12 @@ static enum run_result run_set(struct console *con, const struct command *cmd)
 static enum run_result run_shutdown(struct console *con, const struct command *cmd)
 {
     command_shutdown(con->relay, cmd->shutdown);
-    /* The program ends, and with it this connection: that is the answer. */
-    return cmd->shutdown == SHUTDOWN_NOW ? RUN_LATER : done(con, "SHUTDOWN");
+    /* If it ends at once, so does this connection: that is the answer. */
+    if (cmd->shutdown != SHUTDOWN_NOW) {
+        begin_wait(con, cmd);
+        look_soon(con);
+    }
+    return RUN_LATER;
 }
 
 static void reloaded(struct client *c, bool ok, const struct error *err, void *arg)

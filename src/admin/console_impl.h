@@ -42,7 +42,7 @@ struct console {
     bool busy;
     enum console_asked asked;
     struct outcome outcome;
-    struct command waiting; /* PAUSE, WAIT_CLOSE */
+    struct command waiting; /* PAUSE, WAIT_CLOSE, SHUTDOWN */
     struct timer timer;
 
     /* The simple protocol: a Query with what is left of it. */

@@ -130,7 +130,7 @@ bool daemon_write_pidfile(const char *path, struct error *err)
 {
     pid_t other = read_pid(path);
     if (lives(other))
-        return error_set(err, "", "pidfile \"%.100s\" exists, another instance running? (pid %d)",
+        return error_set(err, "", "pidfile '%.100s' exists, another instance running? (pid %d)",
                          path, (int)other);
     if (unlink(path) != 0 && errno != ENOENT)
         return error_set(err, "", "could not remove stale pidfile \"%.100s\": %s", path,

@@ -51,19 +51,29 @@ static bool could_not_listen(const struct config *cfg, const char *host, const s
     return !fatal;
 }
 
+/* Whoever names addresses wants to be reached there, not by the Unix socket alone. */
+static bool some_tcp(const struct listeners *ls, const struct config *cfg, bool wanted)
+{
+    if (!wanted || listeners_count(ls) > 0)
+        return true;
+    log_fatal("failed to listen on any address in listen_addr list: %s", cfg->listen_addr);
+    return false;
+}
+
 static bool add_tcp(struct listeners *ls, const struct config *cfg)
 {
     const char *rest = cfg->listen_addr;
     struct span word;
     struct error err;
-    bool ok = true;
+    bool ok = true, wanted = false;
     while (ok && value_list_next(&rest, &word)) {
+        wanted = true;
         char *host = xstrndup(word.p, word.n);
         if (!listeners_add_tcp(ls, host, (uint16_t)cfg->listen_port, &err))
             ok = could_not_listen(cfg, host, &err);
         free(host);
     }
-    return ok;
+    return ok && some_tcp(ls, cfg, wanted);
 }
 
 /* By name or number. */
@@ -130,6 +140,11 @@ static bool add_all(struct listeners *ls, const struct config *cfg)
     int inherited = systemd_listen_fds();
     if (inherited > 0)
         return add_inherited(ls, cfg, inherited);
+    struct error err;
+    if (cfg->so_reuseport && !listeners_can_reuse_port(&err)) {
+        log_fatal("so_reuseport: %s", err.text);
+        return false;
+    }
     return add_tcp(ls, cfg) && add_unix(ls, cfg);
 }
 

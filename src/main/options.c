@@ -7,6 +7,9 @@
 
 #include "base/mem.h"
 #include "base/span.h"
+#include "net/loop.h"
+#include "net/resolver.h"
+#include "net/tls_context.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -61,7 +64,8 @@ static void bad(struct options *o, const char *what)
 {
     if (o->action == OPTIONS_EXIT)
         return;
-    fprintf(stderr, "pgballast: %s\nTry \"pgballast --help\" for more information.\n", what);
+    fprintf(stderr, "%s: %s\nTry \"%s --help\" for more information.\n", o->program, what,
+            o->program);
     leave(o, 1);
 }
 
@@ -97,6 +101,15 @@ static void take_positional(struct options *o, int argc, char **argv)
         o->request.profile = CONFIG_INI;
         o->request.ini_path = argv[0];
     }
+}
+
+/* The first line is what SHOW VERSION says. */
+static void print_version(void)
+{
+    char events[64], names[64];
+    printf("%s\n%s\nadns: %s\ntls: %s\nsystemd: yes\n", PACKAGE_STRING,
+           loop_library(NULL, events, sizeof events), resolver_library(names, sizeof names),
+           tls_library());
 }
 
 static void take_option(struct options *o, int opt)
@@ -136,7 +149,7 @@ static void take_option(struct options *o, int opt)
         o->verbose++;
         return;
     case 'V':
-        printf("%s\n", PACKAGE_STRING);
+        print_version();
         leave(o, 0);
         return;
     case 'h':
@@ -155,6 +168,8 @@ void options_parse(struct options *o, int argc, char **argv, char **env)
 {
     int opt;
     memset(o, 0, sizeof *o);
+    const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+    o->program = slash ? slash + 1 : argc > 0 ? argv[0] : PACKAGE_NAME;
     o->request.env = (const char *const *)env;
     o->request.overrides = o->overrides;
     opterr = 0;

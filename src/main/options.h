@@ -18,6 +18,7 @@ enum options_action {
 
 struct options {
     enum options_action action;
+    const char *program; /* as we were called */
     int status;
     bool quiet;
     bool daemon;      /* -d */

@@ -14,6 +14,7 @@
 #include "main/reload.h"
 #include "main/signals.h"
 #include "net/resolver.h"
+#include "net/tls_context.h"
 #include "pool/registry.h"
 #include "relay/cancel.h"
 #include "relay/peer_ledger.h"
@@ -169,6 +170,15 @@ static void on_reload(void *owner, struct process_reload *request)
 
 static const struct process_ops process_ops = {.on_reload = on_reload};
 
+/* The shape is PgBouncer's. */
+static void log_up(const struct loop *l, int workers)
+{
+    char events[64], names[64];
+    log_info("process up: %s, %s, adns: %s, tls: %s, %d workers", PACKAGE_STRING,
+             loop_library(l, events, sizeof events), resolver_library(names, sizeof names),
+             tls_library(), workers);
+}
+
 bool program_start(struct program *p)
 {
     const struct config *cfg = setup_config(p->setup);
@@ -192,7 +202,7 @@ bool program_start(struct program *p)
     if (!listen_http(&p->http, p->loop, cfg, &p->shared))
         return false;
     greeting_log(cfg, p->http != NULL);
-    log_info("process up: %s, %d workers", PACKAGE_STRING, workers);
+    log_up(p->loop, workers);
     return true;
 }
 

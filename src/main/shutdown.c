@@ -7,7 +7,9 @@
  *                      who wait for a server are sent away
  *   WAIT_FOR_CLIENTS   no new clients                          no client is left, consoles included
  *
- * The Unix socket stays open for the console, so that the operator can still look, and hurry. */
+ * Who has connected by TCP before that began is served like one that had logged in, where clients
+ * are waited for. The Unix socket stays open for the console, so that the operator can still look,
+ * and hurry. */
 #include "main/shutdown.h"
 
 #include "base/clock.h"
@@ -27,11 +29,68 @@
 
 /* Nobody waits for the end of the program to the millisecond. */
 #define LOOK_US (50 * US_PER_MS)
+/* A connection that is made has its first packet on the way. */
+#define FIRST_PACKET_US (10 * US_PER_MS)
 
 struct ask {
     struct message message;
     enum shutdown_mode mode;
 };
+
+static void visited(struct client *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+}
+
+/* ---- those who wait for a server ------------------------------------------------------- */
+
+static void dismiss_here(struct relay *r, void *arg)
+{
+    struct error err;
+    (void)arg;
+    error_set(&err, SQLSTATE_ADMIN_SHUTDOWN, "server shutting down");
+    order_dismiss_waiting(r, &err);
+}
+
+/* None comes any more: all is paused. */
+static void dismiss_waiting(struct shutdown *s)
+{
+    if (s->mode == SHUTDOWN_WAIT_FOR_SERVERS)
+        visit_workers(s->shared->relays[0], 0, dismiss_here, visited, NULL);
+}
+
+/* ---- the listening sockets ------------------------------------------------------------- */
+
+/* Closing a socket resets connections that the kernel has made and nobody has accepted. Those that
+ * it holds back until they have said something (tcp_defer_accept) cannot be accepted, so it is told
+ * to hold back no more, and they are given the time of a first packet. */
+static void stop_deferring(struct relay *r, void *arg)
+{
+    if (listen_is_here(r))
+        listeners_defer_accept(arg, false);
+}
+
+static void close_tcp(struct relay *r, void *arg)
+{
+    struct shutdown *s = arg;
+    if (!listen_is_here(r))
+        return;
+    listeners_close_tcp(s->listeners);
+    atomic_store_explicit(&s->shared->is_closed, true, memory_order_release);
+}
+
+/* Behind that, whoever came in time has been accepted, and is counted. */
+static bool is_closed_to_new(struct shutdown *s)
+{
+    if (s->mode == SHUTDOWN_NOW || !s->listeners)
+        return true;
+    if (!s->is_closing) {
+        s->is_closing = true;
+        visit_workers(s->shared->relays[0], 0, close_tcp, visited, s);
+    }
+    return atomic_load_explicit(&s->shared->is_closed, memory_order_acquire);
+}
 
 /* ---- is it due? ------------------------------------------------------------------------ */
 
@@ -45,7 +104,8 @@ static uint64_t still_there(const struct shutdown *s)
     case SHUTDOWN_WAIT_FOR_CLIENTS:
         break;
     }
-    return atomic_load_explicit(&s->shared->n_clients, memory_order_relaxed);
+    return atomic_load_explicit(&s->shared->n_clients, memory_order_relaxed) +
+           atomic_load_explicit(&s->shared->n_operators, memory_order_relaxed);
 }
 
 static void look(void *arg)
@@ -56,9 +116,15 @@ static void look(void *arg)
         [SHUTDOWN_WAIT_FOR_CLIENTS] = "client connections dropped, exiting",
     };
     struct shutdown *s = arg;
-    uint64_t left = still_there(s), now = loop_now(s->loop);
+    uint64_t now = loop_now(s->loop);
+    if (!is_closed_to_new(s)) {
+        timer_set(&s->timer, now + FIRST_PACKET_US);
+        return;
+    }
+    uint64_t left = still_there(s);
     bool patient = !s->limit_us || now < s->limit_us;
     if (left && patient) {
+        dismiss_waiting(s);
         timer_set(&s->timer, now + LOOK_US);
         return;
     }
@@ -70,37 +136,20 @@ static void look(void *arg)
 
 /* ---- the beginning --------------------------------------------------------------------- */
 
-static void dismiss_waiting(struct relay *r, void *arg)
-{
-    struct error err;
-    (void)arg;
-    error_set(&err, SQLSTATE_ADMIN_SHUTDOWN, "pooler is shutting down");
-    order_dismiss_waiting(r, &err);
-}
-
-static void refuse_new(struct relay *r, void *arg)
-{
-    if (listen_is_here(r))
-        listeners_close_tcp(arg);
-}
-
-static void visited(struct client *c, void *arg)
-{
-    (void)c;
-    (void)arg;
-}
-
 static void stop_serving(struct shutdown *s)
 {
     struct error err;
-    atomic_store_explicit(&s->shared->is_stopping, true, memory_order_relaxed);
-    if (s->listeners)
-        visit_workers(s->shared->relays[0], 0, refuse_new, visited, s->listeners);
+    atomic_store_explicit(&s->shared->serves_accepted, s->mode == SHUTDOWN_WAIT_FOR_CLIENTS,
+                          memory_order_relaxed);
+    atomic_store_explicit(&s->shared->is_stopping, true, memory_order_release);
+    if (s->listeners && s->mode == SHUTDOWN_WAIT_FOR_CLIENTS)
+        visit_workers(s->shared->relays[0], 0, stop_deferring, visited, s->listeners);
+    else
+        (void)is_closed_to_new(s);
     if (s->mode != SHUTDOWN_WAIT_FOR_SERVERS)
         return;
     /* It may be paused already. */
     (void)command_pause(s->shared->relays[0], NULL, &err);
-    visit_workers(s->shared->relays[0], 0, dismiss_waiting, visited, NULL);
 }
 
 void shutdown_begin(struct shutdown *s, enum shutdown_mode mode, uint64_t patience_us)
@@ -109,9 +158,12 @@ void shutdown_begin(struct shutdown *s, enum shutdown_mode mode, uint64_t patien
     s->mode = mode;
     s->limit_us = patience_us ? loop_now(s->loop) + patience_us : 0;
     systemd_notify("STOPPING=1");
-    if (mode != SHUTDOWN_NOW)
-        stop_serving(s);
-    look(s);
+    if (mode == SHUTDOWN_NOW) {
+        look(s);
+        return;
+    }
+    stop_serving(s);
+    timer_set(&s->timer, loop_now(s->loop) + FIRST_PACKET_US);
 }
 
 bool shutdown_has_begun(const struct shutdown *s)

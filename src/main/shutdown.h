@@ -18,6 +18,7 @@ struct shutdown {
     struct mailbox mailbox;
     struct timer timer;
     bool begun;
+    bool is_closing; /* the TCP sockets; shared->is_closed when they are */
     enum shutdown_mode mode;
     uint64_t limit_us; /* the wait ends then; 0: never */
 };

@@ -26,6 +26,8 @@
 #define DEFER_ACCEPT_S 1
 /* Without descriptors a level-triggered listener would spin. */
 #define TROUBLE_PAUSE_US (100 * US_PER_MS)
+/* Trouble that comes back sooner is the same. */
+#define TROUBLE_OVER_US (5 * US_PER_S)
 
 /* More addresses than this behind one name to listen on are passed over. */
 #define NAME_ADDRS_MAX 16
@@ -38,6 +40,7 @@ struct listener {
     int burst; /* how many connections the next wake-up is expected to find */
     struct addr addr;
     char *path; /* of a socket file that we made; else NULL */
+    bool is_inherited;
     dev_t device;
     ino_t inode;
 };
@@ -51,6 +54,7 @@ struct listeners {
     size_t n;
     bool is_paused; /* by the owner */
     struct timer trouble;
+    uint64_t last_trouble_us;
     int spare_fd; /* -1: could not be had again */
 };
 
@@ -95,10 +99,12 @@ static void in_trouble(struct listeners *ls, int listen_fd, int number)
     struct error err;
     if (number == EMFILE || number == ENFILE)
         refuse_one(ls, listen_fd);
-    timer_set(&ls->trouble, loop_now(ls->loop) + TROUBLE_PAUSE_US);
+    uint64_t now = loop_now(ls->loop), before = ls->last_trouble_us;
+    timer_set(&ls->trouble, now + TROUBLE_PAUSE_US);
     set_watching(ls);
+    ls->last_trouble_us = now;
     error_set(&err, "", "could not accept a connection: %s", strerror(number));
-    if (ls->ops->on_trouble)
+    if (ls->ops->on_trouble && (!before || now - before > TROUBLE_OVER_US))
         ls->ops->on_trouble(ls->owner, &err);
 }
 
@@ -221,6 +227,18 @@ static enum added could_not_add(struct error *err, const struct addr *a, int fd)
     return family ? ADD_NO_FAMILY : ADD_FAILED;
 }
 
+bool listeners_can_reuse_port(struct error *err)
+{
+    const int one = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool ok = fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0;
+    if (!ok)
+        error_set(err, "", "SO_REUSEPORT is not supported: %s", strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
 static enum added add_inet(struct listeners *ls, const struct addr *a, struct error *err)
 {
     int fd = socket(a->u.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -328,7 +346,10 @@ static bool clear_stale(const struct addr *a, const char *path, struct error *er
     int number = errno;
     close(fd);
     if (r == 0 || number != ECONNREFUSED)
-        return error_set(err, "", "Unix socket \"%.100s\" is in use by another process", path);
+        return error_set(err, "",
+                         "unix socket is in use, cannot continue: another process answers on "
+                         "\"%.100s\"",
+                         path);
     if (unlink(path) != 0 && errno != ENOENT)
         return error_set(err, "", "could not remove stale socket \"%.100s\": %s", path,
                          strerror(errno));
@@ -375,7 +396,7 @@ bool listeners_add_inherited(struct listeners *ls, int fd, struct error *err)
     if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
         return error_set(err, "", "could not set up inherited descriptor %d: %s", fd,
                          strerror(errno));
-    add(ls, fd, NULL);
+    add(ls, fd, NULL)->is_inherited = true;
     return true;
 }
 
@@ -423,14 +444,25 @@ void listeners_close(struct listeners *ls)
         close_one(ls, &ls->first);
 }
 
+/* They do not end in a storm: one queue's worth is enough. */
+static void accept_the_rest(struct listeners *ls, int fd)
+{
+    int most = ls->options.backlog ? ls->options.backlog : BACKLOG;
+    for (int i = 0; i <= most && accept_one(ls, fd); i++)
+        ;
+}
+
 void listeners_close_tcp(struct listeners *ls)
 {
     struct listener **at = &ls->first;
     while (*at) {
-        if (addr_is_unix(&(*at)->addr))
+        if (addr_is_unix(&(*at)->addr)) {
             at = &(*at)->next;
-        else
-            close_one(ls, at);
+            continue;
+        }
+        if (!(*at)->is_inherited)
+            accept_the_rest(ls, (*at)->fd);
+        close_one(ls, at);
     }
 }
 

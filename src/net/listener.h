@@ -21,7 +21,8 @@ struct listener_ops {
     /* Takes fd: connected, non-blocking, close-on-exec, options applied. May pause the listeners,
      * but not close them. */
     void (*on_accept)(void *owner, int fd, const struct addr *peer);
-    /* Accepting is in trouble and goes on in 100 ms; called once per trouble, not per attempt. */
+    /* Accepting is in trouble and is tried again each 100 ms; called once per trouble, not per
+     * attempt. */
     void (*on_trouble)(void *owner, const struct error *err);
 };
 
@@ -36,6 +37,9 @@ struct listeners *listeners_new(struct loop *l, const struct listener_options *o
                                 const struct listener_ops *ops, void *owner);
 /* Closes all; socket files that are still ours are removed. */
 void listeners_free(struct listeners **ls);
+
+/* options.reuse_port can be had; false: *err says why not. */
+bool listeners_can_reuse_port(struct error *err);
 
 /* `host`: "*", an address, or a name (asked of the system, which may block: at start only). Port 0
  * lets the kernel choose. All addresses of the host must succeed, but for those of a family that
@@ -54,7 +58,9 @@ void listeners_pause(struct listeners *ls);
 void listeners_resume(struct listeners *ls);
 /* Stops for good: the sockets are closed, so that new connections are refused. */
 void listeners_close(struct listeners *ls);
-/* The same for all but Unix sockets. */
+/* The same for all but Unix sockets. Connections that the kernel has made already are accepted
+ * before (or left to whoever else listens on a socket that was inherited): closing would reset
+ * them. */
 void listeners_close_tcp(struct listeners *ls);
 
 /* Changes the option of the same name, also of those that are open. */

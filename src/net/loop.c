@@ -9,6 +9,7 @@
 #include "net/loop_impl.h"
 
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct loop_signal {
@@ -68,6 +69,16 @@ void loop_free(struct loop **lp)
     free(l->gather);
     free(l);
     *lp = NULL;
+}
+
+const char *loop_library(const struct loop *l, char *out, size_t size)
+{
+    if (l)
+        snprintf(out, size, "libevent %s (%s)", event_get_version(),
+                 event_base_get_method(l->base));
+    else
+        snprintf(out, size, "libevent %s", event_get_version());
+    return out;
 }
 
 struct event_base *loop_event_base(struct loop *l)

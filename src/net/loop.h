@@ -12,6 +12,7 @@
 
 #include <event2/event_struct.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct event_base;
@@ -37,6 +38,9 @@ void loop_on_turn_end(struct loop *l, void (*cb)(void *arg), void *arg);
 /* Calls cb for each arrival of the signal. Only one loop of the process may do this (the library's
  * signal handling is process-wide): the main one. Lasts until loop_free. */
 void loop_on_signal(struct loop *l, int signo, void (*cb)(void *arg), void *arg);
+
+/* "libevent 2.1.12-stable (epoll)"; without a loop, its way of waiting is left out. Returns out. */
+const char *loop_library(const struct loop *l, char *out, size_t size);
 
 /* For http/, which brings an event-driven server of its own. */
 struct event_base *loop_event_base(struct loop *l);

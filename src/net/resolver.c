@@ -376,6 +376,12 @@ void resolver_set_max_ttl(struct resolver *r, uint64_t max_ttl_us)
     r->max_ttl_us = max_ttl_us ? max_ttl_us : MAX_TTL_US;
 }
 
+const char *resolver_library(char *out, size_t size)
+{
+    snprintf(out, size, "c-ares %s", ares_version(NULL));
+    return out;
+}
+
 struct resolver *resolver_new(struct loop *l, const struct resolver_options *o, struct error *err)
 {
     int rc = ares_library_init(ARES_LIB_INIT_ALL);

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct addr_list;
@@ -27,6 +28,9 @@ struct resolver_options {
  * then *err says why. */
 typedef void resolver_fn(void *receiver, uint64_t tag, struct addr_list *addresses,
                          const struct error *err);
+
+/* "c-ares 1.18.1"; returns out. */
+const char *resolver_library(char *out, size_t size);
 
 /* NULL and *err if the library refuses. Main thread. */
 struct resolver *resolver_new(struct loop *l, const struct resolver_options *o, struct error *err);

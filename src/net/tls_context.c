@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "net/tls_context_impl.h"
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdlib.h>
@@ -252,4 +253,9 @@ struct tls_context *tls_context_new_client(const struct tls_client_options *o, s
     if (!ok)
         tls_context_unref(&c);
     return c;
+}
+
+const char *tls_library(void)
+{
+    return OpenSSL_version(OPENSSL_VERSION);
 }

@@ -78,6 +78,9 @@ struct tls_context *tls_context_ref(struct tls_context *c);
 /* Clears the caller's pointer; NULL inside is fine. */
 void tls_context_unref(struct tls_context **c);
 
+/* "OpenSSL 3.0.11 19 Sep 2023". */
+const char *tls_library(void);
+
 /* Whether clients can bind to our certificate (stream_channel_binding would succeed): PLUS is
  * offered only then. */
 bool tls_context_can_bind(const struct tls_context *c);

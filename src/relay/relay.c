@@ -86,8 +86,8 @@ void relay_bury_session(struct session *ses)
     id_table_remove(&r->by_client_id, &ses->by_id);
     TAILQ_INSERT_TAIL(&r->dead_sessions, ses, link);
     atomic_fetch_sub_explicit(&r->n_clients, 1, memory_order_relaxed);
-    if (!ses->is_operator)
-        atomic_fetch_sub_explicit(&r->shared->n_clients, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(ses->is_operator ? &r->shared->n_operators : &r->shared->n_clients, 1,
+                              memory_order_relaxed);
     if (ses->unproven)
         atomic_fetch_sub_explicit(&r->shared->n_unauthenticated, 1, memory_order_relaxed);
 }
@@ -150,6 +150,13 @@ struct client *relay_find_client(struct relay *r, uint64_t id)
 
 /* ---- accepting ------------------------------------------------------------------------- */
 
+static bool is_turned_away(struct relay_shared *shared, const struct client *c)
+{
+    return atomic_load_explicit(&shared->is_stopping, memory_order_relaxed) &&
+           !(client_peer(c) &&
+             atomic_load_explicit(&shared->serves_accepted, memory_order_relaxed));
+}
+
 static bool may_login(void *owner, struct client *c, struct error *err)
 {
     struct relay *r = owner;
@@ -161,9 +168,10 @@ static bool may_login(void *owner, struct client *c, struct error *err)
         struct session *ses = client_data(c);
         ses->is_operator = true;
         atomic_fetch_sub_explicit(&r->shared->n_clients, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&r->shared->n_operators, 1, memory_order_relaxed);
         return true;
     }
-    if (atomic_load_explicit(&r->shared->is_stopping, memory_order_relaxed))
+    if (is_turned_away(r->shared, c))
         return error_set(err, SQLSTATE_ADMIN_SHUTDOWN, "pooler is shutting down");
     if (!max || atomic_load_explicit(&r->shared->n_clients, memory_order_relaxed) <= max)
         return true;

@@ -72,9 +72,14 @@ struct relay_shared {
     /* Server and client ids share one sequence, as SHOW CLIENTS and SHOW SERVERS do. */
     _Atomic uint64_t next_id;
     _Atomic uint32_t n_clients;
+    _Atomic uint32_t n_operators; /* of the console; not among n_clients */
     _Atomic uint32_t n_unauthenticated;
     /* Set once, by the main thread: nobody but operators may log in any more. */
     atomic_bool is_stopping;
+    /* ... and whoever came by TCP, which was accepted before those sockets were closed. */
+    atomic_bool serves_accepted;
+    /* ... which has happened. */
+    atomic_bool is_closed;
 };
 
 struct relay;

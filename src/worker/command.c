@@ -341,3 +341,8 @@ void command_shutdown(struct relay *r, enum shutdown_mode mode)
 {
     control_ask_shutdown(control_of(r), mode);
 }
+
+bool command_is_closed(struct relay *r)
+{
+    return atomic_load_explicit(&relay_shared_of(r)->is_closed, memory_order_acquire);
+}

@@ -53,5 +53,7 @@ bool command_enable(struct relay *r, const char *database, struct error *err);
 /* Server connections of all pools, those that are being opened included. Any thread. */
 uint64_t command_server_count(struct relay *r);
 void command_shutdown(struct relay *r, enum shutdown_mode mode);
+/* Nobody can connect by TCP any more: one that waits has begun. */
+bool command_is_closed(struct relay *r);
 
 #endif

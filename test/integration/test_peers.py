@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """Several processes behind one port: cancel requests find the one whose client they are about."""
 
+import signal
 import socket
 import struct
 import threading
@@ -56,25 +57,31 @@ def stand_in():
         yield peer
 
 
+class Group:
+    """So many processes on one port, peers of one another by their Unix sockets."""
+
+    def __init__(self, n, postgres, workspace, start_pooler):
+        self.postgres, self.start_pooler = postgres, start_pooler
+        self.port = process.free_port()
+        self.places = [process.new_directory("socket", workspace) for _ in range(n)]
+        self.members = [self.start(number) for number in range(1, n + 1)]
+
+    def start(self, number):
+        """The process of this number, also one that takes the place of another."""
+        peers = {n: f"host={place} port={self.port}" for n, place in enumerate(self.places, 1)}
+        place = self.places[number - 1]
+        pooler = self.start_pooler(
+            self.postgres, listen_port=self.port, so_reuseport=1, unix_socket_dir=place,
+            peer_id=number, peers=peers,
+        )
+        wait_until(lambda: "process up" in pooler.log(), "it is up")
+        pooler.host = str(place)  # what asks for this very one goes by its socket
+        return pooler
+
+
 @pytest.fixture
 def start_group(postgres, workspace, start_pooler):
-    """start_group(n): so many processes on one port, peers of one another by their Unix sockets."""
-
-    def start(n):
-        port = process.free_port()
-        places = {number: process.new_directory("socket", workspace) for number in range(1, n + 1)}
-        peers = {number: f"host={place} port={port}" for number, place in places.items()}
-        group = [
-            start_pooler(
-                postgres, listen_port=port, so_reuseport=1, unix_socket_dir=place, peer_id=number, peers=peers
-            )
-            for number, place in places.items()
-        ]
-        for pooler, place in zip(group, places.values()):
-            pooler.host = str(place)  # what asks for this very one goes by its socket
-        return group
-
-    return start
+    return lambda n: Group(n, postgres, workspace, start_pooler)
 
 
 def is_running(postgres):
@@ -95,7 +102,7 @@ def assert_cancel_hits(connection, postgres):
 
 @pytest.mark.threads
 def test_a_cancel_hits_whichever_process_it_arrives_at(postgres, start_group):
-    group = start_group(3)
+    group = start_group(3).members
     for _ in range(20):
         with closing(group[0].connect(host="127.0.0.1")) as connection:
             assert_cancel_hits(connection, postgres)
@@ -105,6 +112,57 @@ def test_a_cancel_hits_whichever_process_it_arrives_at(postgres, start_group):
     for pooler in group:
         assert [row["peer_id"] for row in pooler.console("SHOW PEERS")] == [1, 2, 3]
         assert all(set(row.values()) <= {row["peer_id"], 0} for row in pooler.console("SHOW PEER_POOLS"))
+
+
+class Visitors:
+    """Clients that come by TCP, ask a few things, and leave, until told to stop."""
+
+    def __init__(self, pooler, clients=4):
+        self.pooler = pooler
+        self.errors = []
+        self.visits = 0
+        self.stopping = threading.Event()
+        self.threads = [threading.Thread(target=self._visit) for _ in range(clients)]
+
+    def _visit(self):
+        while not self.stopping.is_set():
+            try:
+                with closing(self.pooler.connect(host="127.0.0.1")) as connection:
+                    with connection.cursor() as cursor:
+                        for _ in range(3):
+                            cursor.execute("SELECT 1")
+            except psycopg2.Error as error:
+                self.errors.append(error)
+            self.visits += 1
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join()
+
+
+@pytest.mark.threads
+def test_processes_are_restarted_one_by_one_and_no_client_notices(start_group):
+    group = start_group(2)
+    with closing(group.members[0].connect()) as stays, Visitors(group.members[0]) as visitors:
+        for number in (1, 2):
+            old = group.members[number - 1]
+            old.process.send_signal(signal.SIGTERM)
+            if number == 1:
+                wait_until(lambda: "waiting for all clients" in old.log(), "it has begun to end")
+                with stays.cursor() as cursor:
+                    cursor.execute("SELECT 'still served'")
+                stays.close()
+            old.process.wait(timeout=20)
+            before = visitors.visits
+            group.members[number - 1] = group.start(number)
+            wait_until(lambda: visitors.visits > before + 20, "they go on")
+    assert visitors.errors == []
 
 
 def test_a_key_says_whose_client_it_is(postgres, start_pooler):

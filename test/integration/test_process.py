@@ -6,15 +6,18 @@ import json
 import os
 import pwd
 import re
+import shutil
 import signal
 import stat
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
+import psycopg2
 import pytest
 
 from support import process, wire
-from support.pooler import Pooler, own_certificate
+from support.pooler import CONSOLE_USER, Pooler, own_certificate
 from support.waiting import wait_until
 from support.wire import Disconnected, ServerError
 
@@ -57,9 +60,44 @@ def test_int_sends_those_away_who_wait_for_a_server(single):
         waiting.send(wire.query("SELECT 1"))
         single.wait_for_pool(cl_waiting=1)
         send(single, signal.SIGINT)
-        assert waiting.read_error().text == "pooler is shutting down"
+        assert waiting.read_error().text == "server shutting down"
         holder.query("COMMIT")
         ends_with(single, 0)
+
+
+def test_int_sends_those_away_who_want_a_server_later(pooler):
+    with pooler.login() as busy, pooler.login() as idle:
+        busy.query("BEGIN")
+        send(pooler, signal.SIGINT)
+        wait_until(lambda: "waiting for all servers connections" in pooler.log(), "it says so")
+        wait_until(lambda: not process.accepts_connections(pooler.port), "the port is closed")
+        idle.send(wire.query("SELECT 1"))
+        assert idle.read_error().text == "server shutting down"
+        busy.query("COMMIT")
+        ends_with(pooler, 0)
+    assert "closing because: server shutting down" in pooler.log()
+
+
+def test_term_serves_who_has_connected_by_tcp_and_by_unix_socket_the_console_only(
+    postgres, start_pooler
+):
+    pooler = start_pooler(postgres, unix_socket_dir=".", tcp_defer_accept=0)
+    early = pooler.wire()
+    with pooler.login() as client:
+        send(pooler, signal.SIGTERM)
+        wait_until(lambda: not process.accepts_connections(pooler.port), "the port is closed")
+        early.login("app", pooler.users["app"], "app")
+        assert early.query("SELECT 'served'") == [["served"]]
+        early.close()
+        pooler.host = str(pooler.directory)
+        with pytest.raises(psycopg2.OperationalError, match="pooler is shutting down"):
+            pooler.connect()
+        assert pooler.console("SHOW VERSION")
+        with closing(pooler.connect(user=CONSOLE_USER, dbname="pgballast")):
+            client.terminate()
+            wait_until(lambda: pooler.pool_is(cl_active=0), "no client is left but the console")
+            assert pooler.is_running()
+    ends_with(pooler, 0)
 
 
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
@@ -101,6 +139,73 @@ def test_a_port_that_is_taken_is_named_with_its_holder(postgres, workspace):
         raise AssertionError(f"exits with {second.process.returncode}")
     assert f"127.0.0.1 port {postgres.port}" in second.log()
     assert "(taken by postgres, pid " in second.log()
+
+
+def test_an_address_that_fails_is_a_warning_as_long_as_one_works(postgres, start_pooler):
+    pooler = start_pooler(postgres, listen_addr="198.51.100.1, 127.0.0.1")
+    assert f"WARNING failed to listen on 198.51.100.1 port {pooler.port}" in pooler.log()
+    assert f"LOG listening on 127.0.0.1:{pooler.port}" in pooler.log()
+
+
+def test_no_address_that_works_is_fatal(postgres, workspace):
+    pooler = Pooler(workspace, postgres, listen_addr="198.51.100.1,203.0.113.1", unix_socket_dir=".")
+    said = "FATAL failed to listen on any address in listen_addr list: 198.51.100.1,203.0.113.1"
+    assert leaves(pooler) == (1, said)
+
+
+def test_nowhere_to_listen_is_fatal(postgres, workspace):
+    pooler = Pooler(workspace, postgres, listen_addr="", unix_socket_dir="")
+    status, said = leaves(pooler)
+    assert status == 1
+    assert "nowhere to listen on" in said
+
+
+def test_a_unix_socket_that_somebody_answers_on_is_not_taken(postgres, workspace, start_pooler):
+    first = start_pooler(postgres, unix_socket_dir=".")
+    second = Pooler(
+        workspace, postgres, unix_socket_dir=first.directory, listen_port=first.port,
+        listen_addr="127.0.0.2",
+    )
+    status, said = leaves(second)
+    assert status == 1
+    assert "unix socket is in use, cannot continue" in said
+    first.host = str(first.directory)
+    assert first.console("SHOW VERSION")
+
+
+def test_it_says_its_version_first_wherever_it_is_asked(pooler):
+    said = subprocess.run([pooler.command[0], "-V"], capture_output=True, text=True, timeout=20)
+    lines = said.stdout.splitlines()
+    assert (said.returncode, said.stderr) == (0, "")
+    assert pooler.console("SHOW VERSION") == [{"version": lines[0]}]
+    libraries = [line.removesuffix(")") for line in lines[1:4]]
+    up = next(line for line in pooler.log().splitlines() if "process up: " in line)
+    assert f"process up: {lines[0]}, {libraries[0]} (epoll), {libraries[1]}, {libraries[2]}" in up
+
+
+@pytest.mark.parametrize("name", ["pgballast", "pgbouncer"])
+def test_under_either_name_it_does_the_same(postgres, workspace, name):
+    pooler = Pooler(workspace, postgres)
+    program = pooler.directory / name
+    if program != pooler.command[0]:
+        shutil.copy(pooler.command[0], program)
+        pooler.command[0] = program
+    bad = subprocess.run([program, "--bad"], capture_output=True, text=True, timeout=20)
+    assert bad.returncode == 1
+    assert bad.stderr.splitlines()[-1] == f'Try "{name} --help" for more information.'
+    usage = subprocess.run([program, "--help"], capture_output=True, text=True, timeout=20)
+    assert (usage.returncode, usage.stderr) == (0, "")
+    pooler.command.insert(1, "--quiet")
+    pooler.command[2].write_text(pooler.command[2].read_text() + "logfile = own.log\n")
+    pooler.start()
+    with pooler.login() as client:
+        assert client.query("SELECT 1") == [["1"]]
+    with pooler.wire() as console:
+        console.login(CONSOLE_USER, pooler.users[CONSOLE_USER], "pgbouncer")
+        assert console.query("SHOW VERSION")
+    pooler.stop()
+    assert pooler.log() == ""
+    assert "process up: " in (pooler.directory / "own.log").read_text()
 
 
 def test_log_lines_can_be_json(postgres, start_pooler):

@@ -112,9 +112,9 @@ class Pooler:
         }
         lines = ["[databases]"]
         lines += [f"{name} = {line}" for name, line in databases.items()]
+        lines += ["", "[peers]"] + [f"{number} = {line}" for number, line in peers.items()]
         lines += ["", "[pgballast]"]
         lines += [f"{name} = {value}" for name, value in values.items() if value is not None]
-        lines += ["", "[peers]"] + [f"{number} = {line}" for number, line in peers.items()]
         ini = self.directory / "pgballast.ini"
         ini.write_text("\n".join(lines) + "\n")
         for path in (userlist, ini):
