@@ -230,7 +230,7 @@ static const struct value_word tls_words[] = {
 static bool take_tls_word(const char *p, size_t n, unsigned *set, struct error *err)
 {
     char word[16];
-    int versions;
+    int versions = 0;
     bool away = n && p[0] == '!';
     snprintf(word, sizeof word, "%.*s", (int)(n - away), p + away);
     if (n - away >= sizeof word || !value_enum(word, tls_words, &versions, NULL))
