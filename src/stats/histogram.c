@@ -2,25 +2,6 @@
 /* histogram.c - log-linear buckets. */
 #include "stats/histogram.h"
 
-static unsigned log2_floor(uint64_t v)
-{
-    return 63 - (unsigned)__builtin_clzll(v);
-}
-
-/* Below 2 * 16 the bucket is the value. Above, the value is shifted until its leading one and the
- * four bits behind it remain: row = how far, column = those four bits. */
-size_t histogram_bucket(uint64_t us)
-{
-    if (us < 1)
-        us = 1;
-    if (us > HISTOGRAM_MAX_US)
-        us = HISTOGRAM_MAX_US;
-    if (us < 2 * HISTOGRAM_STEPS)
-        return (size_t)us;
-    unsigned shift = log2_floor(us) - HISTOGRAM_STEPS_LOG2;
-    return (size_t)shift * HISTOGRAM_STEPS + (size_t)(us >> shift);
-}
-
 uint64_t histogram_bucket_low_us(size_t bucket)
 {
     if (bucket < 2 * HISTOGRAM_STEPS)
@@ -32,12 +13,6 @@ uint64_t histogram_bucket_low_us(size_t bucket)
 uint64_t histogram_bucket_high_us(size_t bucket)
 {
     return histogram_bucket_low_us(bucket + 1) - 1;
-}
-
-void histogram_note(struct histogram *h, uint64_t us)
-{
-    counter_add(&h->buckets[histogram_bucket(us)], 1);
-    counter_add(&h->sum_us, us);
 }
 
 void histogram_add(struct histogram_sum *sum, const struct histogram *h)

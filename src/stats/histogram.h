@@ -39,13 +39,29 @@ struct histogram_sum {
     uint64_t sum_us; /* of the values as they were, uncut */
 };
 
-/* The bucket of a value, and the smallest and the largest value that a bucket holds. */
-size_t histogram_bucket(uint64_t us);
+/* The bucket of a value. Below 2 * 16 it is the value. Above, the value is shifted until its
+ * leading one and the four bits behind it remain: row = how far, column = those four bits. */
+static inline size_t histogram_bucket(uint64_t us)
+{
+    us += !us;
+    if (us > HISTOGRAM_MAX_US)
+        us = HISTOGRAM_MAX_US;
+    /* The or makes the shift 0 for what is smaller than a row. */
+    unsigned log2_floor = 63 - (unsigned)__builtin_clzll(us | HISTOGRAM_STEPS);
+    unsigned shift = log2_floor - HISTOGRAM_STEPS_LOG2;
+    return (size_t)shift * HISTOGRAM_STEPS + (size_t)(us >> shift);
+}
+
+/* The smallest and the largest value that a bucket holds. */
 uint64_t histogram_bucket_low_us(size_t bucket);
 uint64_t histogram_bucket_high_us(size_t bucket);
 
 /* Writer's thread only. */
-void histogram_note(struct histogram *h, uint64_t us);
+static inline void histogram_note(struct histogram *h, uint64_t us)
+{
+    counter_add(&h->buckets[histogram_bucket(us)], 1);
+    counter_add(&h->sum_us, us);
+}
 
 /* Any thread: adds what was noted so far. `count` is always the total of `buckets`; sum_us may be
  * some values ahead of them or behind. */
