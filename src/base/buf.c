@@ -31,14 +31,6 @@ uint8_t *buf_reserve(struct buf *b, size_t n)
     return b->data + len;
 }
 
-void buf_append(struct buf *b, const void *p, size_t n)
-{
-    if (!n)
-        return;
-    memcpy(buf_reserve(b, n), p, n);
-    b->end += n;
-}
-
 void buf_consume(struct buf *b, size_t n)
 {
     b->start += n;

@@ -38,7 +38,13 @@ static inline void buf_commit(struct buf *b, size_t n)
 {
     b->end += n;
 }
-void buf_append(struct buf *b, const void *p, size_t n);
+static inline void buf_append(struct buf *b, const void *p, size_t n)
+{
+    if (!n)
+        return;
+    memcpy(b->cap - b->end >= n ? b->data + b->end : buf_reserve(b, n), p, n);
+    b->end += n;
+}
 /* Drops n bytes from the front (n <= buf_len). */
 void buf_consume(struct buf *b, size_t n);
 /* Forgets the content, keeps the memory. */
