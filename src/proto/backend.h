@@ -84,6 +84,13 @@ void backend_build_notification(struct buf *b, const struct backend_notification
 bool backend_parse_command_complete(struct span body, struct span *tag_out)
     __attribute__((warn_unused_result));
 void backend_build_command_complete(struct buf *b, struct span tag);
+/* One look at the body of a CommandComplete: "SELECT 1", "INSERT 0 1" and their like end in a
+ * count, and what they did is no matter of the session. */
+static inline bool backend_counts_rows(struct span body)
+{
+    return body.n > 1 && body.p[body.n - 1] == '\0' && body.p[body.n - 2] >= '0' &&
+           body.p[body.n - 2] <= '9';
+}
 
 void backend_build_parse_complete(struct buf *b);
 void backend_build_bind_complete(struct buf *b);

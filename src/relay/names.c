@@ -72,14 +72,6 @@ bool names_state_is_uncertain(const struct lent *l)
 
 /* ---- what becomes of a change ---------------------------------------------------------- */
 
-bool names_expect(struct lent *l, struct expect e)
-{
-    if (expect_push_serial(server_expects(l->server), e.kind, e.owner, e.arg, e.serial))
-        return true;
-    names_skipped(l, &e);
-    return false;
-}
-
 void names_answered(struct lent *l, const struct expect *e)
 {
     struct client_statements *cs = names_of(l);

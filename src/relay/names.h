@@ -13,13 +13,10 @@
 
 #include "base/buf.h"
 #include "base/span.h"
+#include "relay/relay_impl.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-struct expect;
-struct lent;
-struct session;
 
 /* `arg` of an entry of the client's that changes its unnamed statement: PARSE, CLOSE, QUERY. */
 #define NAMES_UNNAMED UINT64_MAX
@@ -40,14 +37,21 @@ void names_note_sets(struct lent *l, struct span text, bool several);
 /* Is a statement on its way that may change what a Parse behind it depends on? */
 bool names_state_is_uncertain(const struct lent *l);
 
-/* Notes the answer that is owed to a message that is being sent, as expect_push_serial does; what
- * the server is going to skip, is skipped at once (then false). */
-bool names_expect(struct lent *l, struct expect entry);
-
 /* The message was answered; was answered by an error; was skipped behind one. */
 void names_answered(struct lent *l, const struct expect *e);
 void names_failed(struct lent *l, const struct expect *e, struct span sqlstate);
 void names_skipped(struct lent *l, const struct expect *e);
+
+/* Notes the answer that is owed to a message that is being sent, as expect_push_serial does; what
+ * the server is going to skip, is skipped at once (then false). */
+static inline bool names_expect(struct lent *l, struct expect e)
+{
+    if (expect_push_serial(server_expects(l->server), e.kind, e.owner, e.arg, e.serial))
+        return true;
+    names_skipped(l, &e);
+    return false;
+}
+
 /* The server is lost: what it has not answered has not been defined. */
 void names_lost(struct session *ses, struct lent *l);
 

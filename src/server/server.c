@@ -27,9 +27,12 @@ static const struct server_state_row {
     [SERVER_CLOSING] = {"closing", "close", 0},
 };
 
-/* Out of line: two states are entered for each transaction. */
-__attribute__((noinline, cold)) static void log_enter(const struct server *s, enum server_state was)
+/* Out of line, because states are entered several times for each transaction. */
+__attribute__((noinline, cold)) static void look_at_step(const struct server *s,
+                                                         enum server_state was)
 {
+    if (was == s->state)
+        return;
     if (!(rows[was].next & (1u << s->state))) {
         log_fatal("S-0x%llx: state %s may not follow %s", (unsigned long long)s->id,
                   rows[s->state].name, rows[was].name);
@@ -41,11 +44,9 @@ __attribute__((noinline, cold)) static void log_enter(const struct server *s, en
 void server_enter(struct server *s, enum server_state next)
 {
     enum server_state was = s->state;
-    if (was == next)
-        return;
     s->state = next;
     if (!(rows[was].next & (1u << next)) || log_wants(LOG_DEBUG_LEVEL))
-        log_enter(s, was);
+        look_at_step(s, was);
 }
 
 /* ---- ends ------------------------------------------------------------------------------ */

@@ -83,7 +83,8 @@ struct server_ops {
     /* A ReadyForQuery answered the entry; server_status() is up to date. Returns true to forward
      * the message. */
     bool (*on_ready_for_query)(struct server *s, const struct expect *entry);
-    /* CommandComplete for the client: what it answers (or a part of it), its tag. */
+    /* CommandComplete for the client: what it answers (or a part of it), its tag. Not called when a
+     * statement of a Query has merely counted rows. */
     void (*on_complete)(struct server *s, const struct expect *entry, struct span tag);
     /* All that was read has been looked at: send what was composed, the bytes go away now. */
     void (*on_flush)(struct server *s);

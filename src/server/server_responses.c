@@ -13,6 +13,9 @@
 #include "proto/message.h"
 #include "proto/report.h"
 
+/* ReadyForQuery: a header and the status. */
+#define READY_BYTES (FRAME_HEADER + 1)
+
 /* The walk over one input. `from` .. `at` is a run that will be forwarded in one piece. */
 struct walk {
     struct server *s;
@@ -143,19 +146,25 @@ static bool take_error(struct walk *w, const struct frame *f, size_t present)
     return true;
 }
 
-static bool take_ready(struct walk *w, struct span body)
+/* A whole ReadyForQuery, which ends `e`. */
+static void end_unit(struct walk *w, char status, const struct expect *e)
 {
     struct server *s = w->s;
-    char status;
-    if (!backend_parse_ready_for_query(body, &status))
-        return false;
-    struct expect_result r = expect_answer(&s->expects, BE_READY_FOR_QUERY);
-    if (r.verdict == EXPECT_VIOLATION)
-        return false;
     s->status = status;
     /* What is said on its account comes behind the answers that are in the run. */
     run_flush(w);
-    step(w, FRAME_HEADER + body.n, s->ops->on_ready_for_query(s, &r.entry));
+    step(w, READY_BYTES, s->ops->on_ready_for_query(s, e));
+}
+
+static bool take_ready(struct walk *w, struct span body)
+{
+    char status;
+    if (!backend_parse_ready_for_query(body, &status))
+        return false;
+    struct expect_result r = expect_answer(&w->s->expects, BE_READY_FOR_QUERY);
+    if (r.verdict == EXPECT_VIOLATION)
+        return false;
+    end_unit(w, status, &r.entry);
     return true;
 }
 
@@ -226,41 +235,57 @@ static size_t skip_rows(struct server *s, struct span rest)
     return frame_skip_rows(rest);
 }
 
+/* In the answer to a Query. False: malformed. */
+static inline bool note_complete(struct server *s, struct span body)
+{
+    struct span tag;
+    if (backend_counts_rows(body))
+        return true;
+    if (!backend_parse_command_complete(body, &tag))
+        return false;
+    s->ops->on_complete(s, expect_at(&s->expects, 0), tag);
+    return true;
+}
+
 /* The common case in a tight loop: whole messages from the middle of the answer to a client's
  * Query join the run. What is anything else ends the loop, and take_message looks at it. */
 static void skip_passing(struct walk *w)
 {
     struct server *s = w->s;
     const uint8_t *at = w->at;
+    size_t left = (size_t)(w->end - at);
     bool of_query = false; /* until its ReadyForQuery all three types pass */
-    while ((size_t)(w->end - at) >= FRAME_HEADER) {
+    while (left >= FRAME_HEADER) {
         uint8_t type = at[0];
+        if (type != BE_DATA_ROW && type != BE_ROW_DESCRIPTION && type != BE_COMMAND_COMPLETE)
+            break;
         uint32_t len = frame_u32(at + 1);
         /* The letter is one byte more than len. */
-        if (len < 4 || len >= (size_t)(w->end - at))
-            break;
-        if (type != BE_DATA_ROW && type != BE_ROW_DESCRIPTION && type != BE_COMMAND_COMPLETE)
+        if (len < 4 || len >= left)
             break;
         if (!of_query && !expect_passes(&s->expects, type))
             break;
         of_query |= type != BE_DATA_ROW;
-        if (type == BE_COMMAND_COMPLETE) {
-            struct span tag;
-            if (!backend_parse_command_complete(span_of(at + FRAME_HEADER, len - 4), &tag))
-                break;
-            s->ops->on_complete(s, expect_at(&s->expects, 0), tag);
-        }
+        if (type == BE_COMMAND_COMPLETE && !note_complete(s, span_of(at + FRAME_HEADER, len - 4)))
+            break;
         at += 1 + (size_t)len;
+        left -= 1 + (size_t)len;
     }
     w->at = at;
 }
 
-/* As common: a whole ReadyForQuery that is owed. */
+/* As common: a whole ReadyForQuery behind the answer to a Query. */
 static bool skip_ready(struct walk *w)
 {
-    const size_t body = 1; /* the status */
-    return (size_t)(w->end - w->at) >= FRAME_HEADER + body && w->at[0] == BE_READY_FOR_QUERY &&
-           frame_u32(w->at + 1) == 4 + body && take_ready(w, span_of(w->at + FRAME_HEADER, body));
+    struct expect e;
+    char status;
+    if ((size_t)(w->end - w->at) < READY_BYTES || w->at[0] != BE_READY_FOR_QUERY ||
+        frame_u32(w->at + 1) != READY_BYTES - 1 ||
+        !backend_parse_ready_for_query(span_of(w->at + FRAME_HEADER, 1), &status) ||
+        !expect_take_ready(&w->s->expects, &e))
+        return false;
+    end_unit(w, status, &e);
+    return true;
 }
 
 /* Any message. False: it is not all there, or the server has failed over it. */

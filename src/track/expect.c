@@ -9,16 +9,22 @@
 
 void expect_init(struct expect_queue *q)
 {
-    q->ring = NULL;
+    q->ring = q->first;
     q->cap = EXPECT_INLINE;
     q->head = q->count = 0;
     q->skipping = q->copy_in = q->copying = q->begun = q->stays_unsure = q->swallowed_sync = false;
     q->unsure = 0;
 }
 
+static void free_ring(struct expect_queue *q)
+{
+    if (q->ring != q->first)
+        free(q->ring);
+}
+
 void expect_fini(struct expect_queue *q)
 {
-    free(q->ring);
+    free_ring(q);
     expect_init(q);
 }
 
@@ -27,34 +33,22 @@ static void grow(struct expect_queue *q)
     struct expect *ring = xmalloc((size_t)q->cap * 2 * sizeof *ring);
     for (uint32_t i = 0; i < q->count; i++)
         ring[i] = *expect_at(q, i);
-    free(q->ring);
+    free_ring(q);
     q->ring = ring;
     q->cap *= 2;
     q->head = 0;
 }
 
-static void pop(struct expect_queue *q)
+/* An idle server owns no ring. */
+void expect_shrink(struct expect_queue *q)
 {
-    q->head = (q->head + 1) & (q->cap - 1);
-    q->count--;
-    q->begun = false;
-    if (q->count == 0 && q->ring) {
-        /* A long pipeline is over: an idle server owns no ring. */
-        free(q->ring);
-        q->ring = NULL;
-        q->cap = EXPECT_INLINE;
-        q->head = 0;
-    }
+    free_ring(q);
+    q->ring = q->first;
+    q->cap = EXPECT_INLINE;
+    q->head = 0;
 }
 
-bool expect_push(struct expect_queue *q, enum expect_kind kind, enum expect_owner owner,
-                 uint64_t arg)
-{
-    return expect_push_serial(q, kind, owner, arg, 0);
-}
-
-bool expect_push_serial(struct expect_queue *q, enum expect_kind kind, enum expect_owner owner,
-                        uint64_t arg, uint32_t serial)
+bool expect_make_room(struct expect_queue *q, enum expect_kind kind)
 {
     if (q->skipping) {
         if (kind != EXPECT_SYNC) {
@@ -65,16 +59,13 @@ bool expect_push_serial(struct expect_queue *q, enum expect_kind kind, enum expe
     }
     if (q->count == q->cap)
         grow(q);
-    q->count++;
-    *expect_at(q, q->count - 1) = (struct expect){
-        .kind = (uint8_t)kind, .owner = (uint8_t)owner, .serial = serial, .arg = arg};
     return true;
 }
 
 static inline void drop_marks(struct expect_queue *q)
 {
     while (q->count && expect_at(q, 0)->kind == EXPECT_COPY_END)
-        pop(q);
+        expect_pop(q);
 }
 
 bool expect_take_inject(struct expect_queue *q, struct expect *out)
@@ -86,7 +77,7 @@ bool expect_take_inject(struct expect_queue *q, struct expect *out)
     if (front->kind != EXPECT_INJECT_PARSE && front->kind != EXPECT_INJECT_CLOSE)
         return false;
     *out = *front;
-    pop(q);
+    expect_pop(q);
     return true;
 }
 
@@ -129,7 +120,7 @@ static struct expect_result answered(struct expect_queue *q, bool popped)
     struct expect_result r = {.popped = popped, .entry = *expect_at(q, 0)};
     r.verdict = verdict_of(&r.entry);
     if (popped)
-        pop(q);
+        expect_pop(q);
     else
         q->begun = true;
     return r;
@@ -177,7 +168,7 @@ static struct expect_result error_answer(struct expect_queue *q)
     if (!ends_with_ready(&r.entry)) {
         r.error_in_group = true;
         r.popped = true;
-        pop(q);
+        expect_pop(q);
         q->skipping = true;
     }
     return r;
@@ -284,7 +275,7 @@ bool expect_drop_group(struct expect_queue *q, struct expect *out)
     }
     q->stays_unsure |= q->unsure > 0;
     *out = *front;
-    pop(q);
+    expect_pop(q);
     return true;
 }
 

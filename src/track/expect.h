@@ -72,7 +72,7 @@ struct expect {
 #define EXPECT_INLINE 16
 
 struct expect_queue {
-    struct expect *ring; /* NULL: the inline entries are in use */
+    struct expect *ring; /* `first`, or owned */
     uint32_t cap;        /* power of two */
     uint32_t head;
     uint32_t count;
@@ -111,8 +111,7 @@ static inline bool expect_is_empty(const struct expect_queue *q)
 
 static inline struct expect *expect_at(struct expect_queue *q, uint32_t i)
 {
-    struct expect *ring = q->ring ? q->ring : q->first;
-    return &ring[(q->head + i) & (q->cap - 1)];
+    return &q->ring[(q->head + i) & (q->cap - 1)];
 }
 
 /* The common case, without a call: a message in the middle of the answer to a client's Query (of an
@@ -132,19 +131,59 @@ static inline bool expect_passes(struct expect_queue *q, uint8_t backend_type)
     return passes;
 }
 
+/* Private: a long pipeline is over. */
+void expect_shrink(struct expect_queue *q);
+
+static inline void expect_pop(struct expect_queue *q)
+{
+    q->head = (q->head + 1) & (q->cap - 1);
+    q->count--;
+    q->begun = false;
+    if (q->count == 0 && q->ring != q->first)
+        expect_shrink(q);
+}
+
+/* As common: a ReadyForQuery that ends a Query with an answer, or a Sync. True: *out has left the
+ * queue. False: ask expect_answer. */
+static inline bool expect_take_ready(struct expect_queue *q, struct expect *out)
+{
+    if (q->count == 0)
+        return false;
+    const struct expect *front = expect_at(q, 0);
+    if (front->kind != EXPECT_SYNC && !(front->kind == EXPECT_QUERY && q->begun))
+        return false;
+    *out = *front;
+    expect_pop(q);
+    return true;
+}
+
 /* Is an entry at the front that expect_take_inject would take or clear away? */
 static inline bool expect_inject_is_due(struct expect_queue *q)
 {
     return q->count && expect_at(q, 0)->kind >= EXPECT_COPY_END;
 }
 
+/* Private: false if an entry of that kind is not to be recorded. */
+bool expect_make_room(struct expect_queue *q, enum expect_kind kind);
+
 /* Called as the message is handed to the server. Returns false if the server will skip it (an error
  * has come and no Sync was sent since): nothing is then recorded; a Sync ends the skipping. */
-bool expect_push(struct expect_queue *q, enum expect_kind kind, enum expect_owner owner,
-                 uint64_t arg);
+static inline bool expect_push_serial(struct expect_queue *q, enum expect_kind kind,
+                                      enum expect_owner owner, uint64_t arg, uint32_t serial)
+{
+    if ((q->skipping || q->count == q->cap) && !expect_make_room(q, kind))
+        return false;
+    q->count++;
+    *expect_at(q, q->count - 1) = (struct expect){
+        .kind = (uint8_t)kind, .owner = (uint8_t)owner, .serial = serial, .arg = arg};
+    return true;
+}
 
-bool expect_push_serial(struct expect_queue *q, enum expect_kind kind, enum expect_owner owner,
-                        uint64_t arg, uint32_t serial);
+static inline bool expect_push(struct expect_queue *q, enum expect_kind kind,
+                               enum expect_owner owner, uint64_t arg)
+{
+    return expect_push_serial(q, kind, owner, arg, 0);
+}
 
 /* Takes an INJECT entry from the front, if one is there: its turn has come. Call after every push
  * and every answer until it returns false. COPY_END marks at the front vanish on the way. */

@@ -41,6 +41,7 @@ static bool begins_one(uint8_t first)
     case 'r':
     case 'a':
     case 'd':
+    case 's':
     case '-':
     case '/':
         return true;
@@ -49,9 +50,21 @@ static bool begins_one(uint8_t first)
     }
 }
 
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || c == '\n' || c == '\t';
+}
+
+/* Case does not matter. */
+static bool begins_with_sel(struct span text)
+{
+    return text.n > 2 && (text.p[0] | 0x20) == 's' && (text.p[1] | 0x20) == 'e' &&
+           (text.p[2] | 0x20) == 'l';
+}
+
 struct sql_traits sql_traits_of(struct span text, bool whole)
 {
-    while (text.n && (text.p[0] == ' ' || text.p[0] == '\n' || text.p[0] == '\t')) {
+    while (text.n && is_blank(text.p[0])) {
         text.p++;
         text.n--;
     }
@@ -61,9 +74,7 @@ struct sql_traits sql_traits_of(struct span text, bool whole)
         return (struct sql_traits){0};
     bool several = text.n > 1 && memchr(text.p, ';', text.n - 1);
     /* Most begin with SELECT, INSERT, UPDATE or WITH: one look. */
-    bool set_or_select = (text.p[0] | 0x20) == 's' && text.n > 1 && (text.p[1] | 0x20) == 'e';
-    bool is_select = set_or_select && text.n > 2 && (text.p[2] | 0x20) == 'l';
-    if (several || (set_or_select && !is_select) || begins_one(text.p[0]))
+    if (several || (!begins_with_sel(text) && begins_one(text.p[0])))
         return of_command(text, several);
     return (struct sql_traits){0};
 }

@@ -137,6 +137,17 @@ static void test_backend_gives_back_the_reports_that_were_built(void **state)
     buf_reset(&b);
 }
 
+static void test_backend_knows_a_tag_that_counts_rows(void **state)
+{
+    (void)state;
+    assert_true(backend_counts_rows(span_of("SELECT 1", 9)));
+    assert_true(backend_counts_rows(span_of("INSERT 0 10", 12)));
+    assert_false(backend_counts_rows(span_of("COMMIT", 7)));
+    assert_false(backend_counts_rows(span_of("SELECT 1", 8))); /* without its NUL */
+    assert_false(backend_counts_rows(span_of("", 1)));
+    assert_false(backend_counts_rows(span_of("", 0)));
+}
+
 static void test_backend_takes_keys_of_every_allowed_length(void **state)
 {
     (void)state;
@@ -283,6 +294,7 @@ int main(void)
         cmocka_unit_test(test_backend_knows_three_transaction_states),
         cmocka_unit_test(test_backend_counts_the_names_of_a_negotiation),
         cmocka_unit_test(test_backend_builds_answers_without_a_body),
+        cmocka_unit_test(test_backend_knows_a_tag_that_counts_rows),
         cmocka_unit_test(test_backend_gives_back_the_columns_that_were_built),
         cmocka_unit_test(test_backend_tells_null_from_an_empty_text),
     };
