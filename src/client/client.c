@@ -43,9 +43,12 @@ static const struct client_state_row {
     [CLIENT_CLOSING] = {"closing", "close", 0, NULL},
 };
 
-/* Out of line: four states are entered for each transaction. */
-__attribute__((noinline, cold)) static void log_enter(const struct client *c, enum client_state was)
+/* Out of line, because states are entered several times for each transaction. */
+__attribute__((noinline, cold)) static void look_at_step(const struct client *c,
+                                                         enum client_state was)
 {
+    if (was == c->state)
+        return;
     if (!(rows[was].next & (1u << c->state))) {
         log_fatal("C-0x%llx: state %s may not follow %s", (unsigned long long)c->id,
                   rows[c->state].name, rows[was].name);
@@ -57,11 +60,9 @@ __attribute__((noinline, cold)) static void log_enter(const struct client *c, en
 void client_enter(struct client *c, enum client_state next)
 {
     enum client_state was = c->state;
-    if (was == next)
-        return;
     c->state = next;
     if (!(rows[was].next & (1u << next)) || log_wants(LOG_DEBUG_LEVEL))
-        log_enter(c, was);
+        look_at_step(c, was);
 }
 
 /* ---- the log --------------------------------------------------------------------------- */

@@ -126,7 +126,7 @@ static bool is_offerable(struct client *c, const struct message_row *row, const 
 }
 
 /* Offers one message, or the part of it that is there. Returns the bytes dealt with: 0 to stop. */
-static size_t offer(struct client *c, struct span in)
+__attribute__((always_inline)) static inline size_t offer(struct client *c, struct span in)
 {
     struct frame f;
     enum frame_result got = frame_next(in, &f);
@@ -173,16 +173,15 @@ static size_t offer_rest(struct client *c, struct span in)
     return n;
 }
 
+/* There is input, and the client is not on hold. */
 static size_t walk_requests(struct client *c, struct span in)
 {
-    size_t used = 0;
-    while (used < in.n && c->state != CLIENT_CLOSING && !c->on_hold) {
+    size_t used = 0, n;
+    do {
         struct span rest = span_of(in.p + used, in.n - used);
-        size_t n = c->body_left ? offer_rest(c, rest) : offer(c, rest);
-        if (n == 0)
-            break;
+        n = c->body_left ? offer_rest(c, rest) : offer(c, rest);
         used += n;
-    }
+    } while (n && used < in.n && c->state != CLIENT_CLOSING);
     return used;
 }
 

@@ -241,17 +241,24 @@ static void refusal_error(const struct pool *p, enum pool_refusal reason, uint32
     }
 }
 
-/* Ends the locked section; the text of a refusal is made after it. */
-static void acquire_end(struct pool *p, struct pool_decision *out)
+/* The text of a refusal is made outside the locked section. */
+__attribute__((noinline, cold)) static void refusal_end(struct pool *p, struct pool_decision *out)
 {
     struct pool_shared *sh = &p->shared;
     uint32_t n_waiting = sh->n_waiting, n_pinned = sh->n_pinned;
 
-    if (out->what == POOL_REFUSE)
-        sh->refused[out->reason]++;
+    sh->refused[out->reason]++;
     pool_unlock(p);
+    refusal_error(p, out->reason, n_waiting, n_pinned, &out->error);
+}
+
+/* Ends the locked section. */
+static inline void acquire_end(struct pool *p, struct pool_decision *out)
+{
     if (out->what == POOL_REFUSE)
-        refusal_error(p, out->reason, n_waiting, n_pinned, &out->error);
+        refusal_end(p, out);
+    else
+        pool_unlock(p);
 }
 
 void pool_acquire(struct pool *p, struct pool_waiter *w, uint64_t now_us, struct pool_decision *out)

@@ -98,42 +98,48 @@ static bool take_is_alive(struct relay *r, struct lent *l)
     return relay_find_lent(r, id) == l && server_is_open(l->server);
 }
 
-/* Carries out TAKE, ASK, WAIT, REFUSE; `again` keeps the place in the queue. */
+static enum acquired carry_out(struct session *ses, struct pool_decision *d, struct error *err);
+
+/* The server that was taken had died; the client keeps its place in the queue. */
+__attribute__((noinline, cold)) static enum acquired
+acquire_again(struct session *ses, struct pool_decision *d, struct error *err)
+{
+    pool_acquire_again(ses->pool, &ses->waiter, loop_now(ses->relay->loop), d);
+    return carry_out(ses, d, err);
+}
+
+/* Carries out TAKE, ASK, WAIT, REFUSE. */
 static enum acquired carry_out(struct session *ses, struct pool_decision *d, struct error *err)
 {
     struct relay *r = ses->relay;
-    for (;;) {
-        switch (d->what) {
-        case POOL_TAKE: {
-            struct lent *l = container_of(d->server, struct lent, ledger);
-            if (take_is_alive(r, l)) {
-                if (care_begin_check(l, ses)) {
-                    begin_wait(ses);
-                    return ACQUIRE_WAIT;
-                }
-                ses->given = l;
-                end_wait(ses);
-                return ACQUIRED;
-            }
-            pool_acquire_again(ses->pool, &ses->waiter, loop_now(r->loop), d);
-            continue;
-        }
-        case POOL_ASK:
+    struct lent *l;
+    switch (d->what) {
+    case POOL_TAKE:
+        l = container_of(d->server, struct lent, ledger);
+        if (!take_is_alive(r, l))
+            return acquire_again(ses, d, err);
+        if (care_begin_check(l, ses)) {
             begin_wait(ses);
-            handover_want(ses, d->server_id, d->server_worker);
             return ACQUIRE_WAIT;
-        case POOL_WAIT:
-            begin_wait(ses);
-            if (d->dial && !dial_for_waiters(r, ses->pool, err)) {
-                broker_stop_waiting(ses);
-                return ACQUIRE_REFUSED;
-            }
-            return ACQUIRE_WAIT;
-        case POOL_REFUSE:
-            *err = d->error;
-            return ACQUIRE_REFUSED;
         }
+        ses->given = l;
+        end_wait(ses);
+        return ACQUIRED;
+    case POOL_ASK:
+        begin_wait(ses);
+        handover_want(ses, d->server_id, d->server_worker);
+        return ACQUIRE_WAIT;
+    case POOL_WAIT:
+        begin_wait(ses);
+        if (!d->dial || dial_for_waiters(r, ses->pool, err))
+            return ACQUIRE_WAIT;
+        broker_stop_waiting(ses);
+        return ACQUIRE_REFUSED;
+    case POOL_REFUSE:
+        *err = d->error;
+        break;
     }
+    return ACQUIRE_REFUSED;
 }
 
 enum acquired broker_acquire(struct session *ses, struct error *err)
@@ -206,11 +212,12 @@ void broker_got_server(struct session *ses, struct lent *l)
         return;
     }
     ses->given = l;
-    client_enter(ses->client, CLIENT_IDLE);
     client_continue(ses->client);
     if (ses->given == l) {
         /* What was held needed no server after all, or the client closed over it. */
         ses->given = NULL;
+        if (client_get_state(ses->client) == CLIENT_WAITING)
+            client_enter(ses->client, CLIENT_IDLE);
         broker_release(l);
     }
 }
@@ -222,6 +229,8 @@ static bool is_lendable(struct lent *l)
         broker_close_server(l, "session state could not be restored");
         return false;
     }
+    if (l->cancel == CANCEL_NONE)
+        return true;
     if (!cancel_is_over(l)) {
         l->release_waits = true;
         return false;

@@ -80,21 +80,33 @@ static bool answer_alone(struct session *ses, const struct request *r)
     }
 }
 
-static enum request_verdict get_server(struct session *ses, const struct request *r)
+/* TAKEN: a server was given, or the message was refused. */
+static enum request_verdict ask_for_server(struct session *ses, const struct request *r)
 {
     struct error err;
+    switch (broker_acquire(ses, &err)) {
+    case ACQUIRED:
+        break;
+    case ACQUIRE_WAIT:
+        return REQUEST_HOLD;
+    case ACQUIRE_REFUSED:
+        client_log(ses->client, LOG_WARNING_LEVEL, "pooler error: %s", err.text);
+        forward_refuse_next(ses, &err, span_of(NULL, 0));
+        answer_refusal(ses, r);
+        break;
+    }
+    return REQUEST_TAKEN;
+}
+
+/* TAKEN: it is linked, or the message is dealt with. */
+static enum request_verdict get_server(struct session *ses, const struct request *r)
+{
     if (!ses->given) {
-        switch (broker_acquire(ses, &err)) {
-        case ACQUIRED:
-            break;
-        case ACQUIRE_WAIT:
-            return REQUEST_HOLD;
-        case ACQUIRE_REFUSED:
-            client_log(ses->client, LOG_WARNING_LEVEL, "pooler error: %s", err.text);
-            forward_refuse_next(ses, &err, span_of(NULL, 0));
-            answer_refusal(ses, r);
+        if (r->type != FE_QUERY && answer_alone(ses, r))
             return REQUEST_TAKEN;
-        }
+        enum request_verdict asked = ask_for_server(ses, r);
+        if (!ses->given)
+            return asked;
     }
     struct lent *l = ses->given;
     ses->given = NULL;
@@ -162,13 +174,22 @@ static void unit_ends(struct session *ses, enum expect_kind kind, uint64_t arg, 
         names_unit_sent(l);
 }
 
+/* The text of a Query, or the part of it that is there. */
+static inline struct span query_text(const struct request *r)
+{
+    struct span body = span_of(r->bytes.p + FRAME_HEADER, r->bytes.n - FRAME_HEADER);
+    if (r->last && body.n)
+        body.n--; /* the final NUL */
+    return body;
+}
+
 static enum request_verdict take_query(struct session *ses, const struct request *r)
 {
     struct sql_traits traits = {0};
     uint32_t serial = 0;
     bool rewritten = false;
     if (r->type == FE_QUERY)
-        traits = sql_traits_of(forward_statement_text(ses, r), r->last);
+        traits = sql_traits_of(query_text(r), r->last);
     if (traits.drops && !extended_drop_names(ses, r, traits.drops, &serial, &rewritten))
         return REQUEST_HOLD;
     note_gate_unit(ses->lent, FE_QUERY);
@@ -210,13 +231,11 @@ static enum request_verdict take_extended(struct session *ses, const struct requ
     return verdict;
 }
 
+/* Any message but those of take_query. */
 static enum request_verdict forward_linked(struct session *ses, const struct request *r)
 {
     struct outgoing *out = &ses->relay->to_server;
     switch ((enum frontend_type)r->type) {
-    case FE_QUERY:
-    case FE_FUNCTION_CALL:
-        return take_query(ses, r);
     case FE_SYNC:
         return take_sync(ses, r);
     case FE_PARSE:
@@ -235,9 +254,11 @@ static enum request_verdict forward_linked(struct session *ses, const struct req
     case FE_COPY_DATA:
     case FE_FLUSH:
         break;
+    case FE_QUERY:
+    case FE_FUNCTION_CALL:
     case FE_PASSWORD:
     case FE_TERMINATE:
-        return REQUEST_CLOSED; /* the client deals with these */
+        return REQUEST_CLOSED; /* the last two are the client's to deal with */
     }
     outgoing_ref(out, r->bytes.p, r->bytes.n);
     return REQUEST_TAKEN;
@@ -277,15 +298,13 @@ enum request_verdict forward_request(struct client *c, const struct request *r)
         return REQUEST_TAKEN;
     }
     if (!ses->lent) {
-        if (!ses->given && answer_alone(ses, r))
-            return REQUEST_TAKEN;
         enum request_verdict got = get_server(ses, r);
         if (got != REQUEST_TAKEN || !ses->lent)
             return got;
     }
     if (must_wait(ses, r))
         return REQUEST_HOLD;
-    return forward_linked(ses, r);
+    return runs_alone(r->type) ? take_query(ses, r) : forward_linked(ses, r);
 }
 
 /* ---- the end of an input --------------------------------------------------------------- */
@@ -335,9 +354,7 @@ struct span forward_statement_text(struct session *ses, const struct request *r)
     struct statement *st = NULL;
     switch (r->type) {
     case FE_QUERY:
-        if (r->last && body.n)
-            body.n--; /* the final NUL */
-        return body;
+        return query_text(r);
     case FE_PARSE:
         if (r->last && frontend_parse_parse(body, &parse))
             return parse.query;

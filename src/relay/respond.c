@@ -283,7 +283,8 @@ static bool on_ready_for_query(struct server *s, const struct expect *e)
         link_gate_passed(l);
     if (e->owner != EXPECT_CLIENT)
         return false;
-    names_answered(l, e);
+    if (e->arg)
+        names_answered(l, e);
     names_unit_over(l);
     if (!l->session)
         return false;
