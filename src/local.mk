@@ -137,6 +137,7 @@ libpgballast_a_SOURCES += \
 	src/relay/link.c src/relay/link.h \
 	src/relay/look.c src/relay/look.h \
 	src/relay/names.c src/relay/names.h \
+	src/relay/own.c src/relay/own.h \
 	src/relay/order.c src/relay/order.h \
 	src/relay/provide.c src/relay/provide.h \
 	src/relay/peer.c src/relay/peer.h \
@@ -167,7 +168,7 @@ libpgballast_a_SOURCES += \
 	src/pool/pool.c \
 	src/pool/pool.h \
 	src/pool/pool_control.c \
-	src/pool/pool_dial.c \
+	src/pool/pool_dial.c src/pool/pool_own.c \
 	src/pool/pool_impl.h \
 	src/pool/pool_serve.c \
 	src/pool/registry.c \

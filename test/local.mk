@@ -204,6 +204,9 @@ test_unit_pool_test_pool_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += test/unit/pool/test_pool_dial
 test_unit_pool_test_pool_dial_SOURCES = test/unit/pool/test_pool_dial.c test/unit/pool/pool_fixture.h
 test_unit_pool_test_pool_dial_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/pool/test_pool_own
+test_unit_pool_test_pool_own_SOURCES = test/unit/pool/test_pool_own.c test/unit/pool/pool_fixture.h
+test_unit_pool_test_pool_own_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += test/unit/pool/test_pool_random
 test_unit_pool_test_pool_random_SOURCES = test/unit/pool/test_pool_random.c test/unit/pool/pool_fixture.h
 test_unit_pool_test_pool_random_LDADD = $(UNIT_LDADD)
@@ -390,6 +393,11 @@ REPLAY_TESTS = \
 	test/replay/refused-gate-before-two-queries.replay \
 	test/replay/reset-query-always.replay \
 	test/replay/reset-query-that-fails-closes-the-server.replay \
+	test/replay/replication-ended-by-the-client.replay \
+	test/replay/replication-ended-by-the-server.replay \
+	test/replay/replication-is-refused-alone.replay \
+	test/replay/replication-that-is-not-read.replay \
+	test/replay/replication-waits-in-the-queue-and-makes-room.replay \
 	test/replay/second-client-waits.replay \
 	test/replay/server-check-query.replay \
 	test/replay/server-idle-timeout-and-lifetime.replay \

@@ -114,7 +114,7 @@ static void add_socket(const struct sockets_run *run, const struct look *look, c
         .type = type,
         .user = look->user ? look->user : "(nouser)",
         .database = look->database ? database_text(look) : "(nodb)",
-        .replication = "none",
+        .replication = look->replication,
         .state = state_text(run, type, look->state, t.state),
         .connect_time = show_time_text(clocks, look->connected_us, t.connect_time),
         .request_time = show_time_text(clocks, look->request_us, t.request_time),

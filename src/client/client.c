@@ -107,24 +107,30 @@ void client_close(struct client *c, const char *reason)
 }
 
 /* Says what is in b, and goes. */
-static void fail_with(struct client *c, struct buf *b, const struct error *err)
+static void fail_with(struct client *c, struct buf *b, const struct error *err, const char *reason)
 {
     stream_write(&c->stream, buf_span(b).p, buf_len(b));
     buf_reset(b);
     if (setup_config(c->context->setup)->log_pooler_errors)
         client_log(c, LOG_WARNING_LEVEL, "pooler error: %s", err->text);
-    client_close(c, err->text);
+    client_close(c, reason);
 }
 
-void client_fail_detail(struct client *c, const struct error *err, const char *detail,
-                        const char *hint)
+void client_fail_because(struct client *c, const struct error *err, const char *detail,
+                         const char *hint, const char *reason)
 {
     if (c->state == CLIENT_CLOSING)
         return;
     struct buf b = {0};
     client_login_answer(c, &b);
     report_error(&b, "FATAL", err, detail, hint);
-    fail_with(c, &b, err);
+    fail_with(c, &b, err, reason);
+}
+
+void client_fail_detail(struct client *c, const struct error *err, const char *detail,
+                        const char *hint)
+{
+    client_fail_because(c, err, detail, hint, err->text);
 }
 
 void client_fail_report(struct client *c, const struct error *err, struct span report)
@@ -134,7 +140,7 @@ void client_fail_report(struct client *c, const struct error *err, struct span r
     struct buf b = {0};
     client_login_answer(c, &b);
     report_relay(&b, "FATAL", err, report, NULL);
-    fail_with(c, &b, err);
+    fail_with(c, &b, err, err->text);
 }
 
 void client_fail(struct client *c, const struct error *err)
@@ -314,6 +320,11 @@ enum replication client_replication(const struct client *c)
     return c->replication;
 }
 
+const char *client_raw_options(const struct client *c)
+{
+    return c->login ? c->login->options : NULL;
+}
+
 const char *client_database(const struct client *c)
 {
     return c->who ? c->who->database : NULL;
@@ -341,6 +352,13 @@ void client_set_params(struct client *c, struct param_set *params)
     param_set_ref(params);
     param_set_unref(&c->params);
     c->params = params;
+}
+
+void client_start_from(struct client *c, struct param_set *params)
+{
+    client_set_params(c, params);
+    param_set_unref(&c->default_params);
+    c->default_params = param_set_ref(params);
 }
 
 struct client_statements *client_statements_of(struct client *c)

@@ -104,6 +104,9 @@ void client_fail(struct client *c, const struct error *err);
 /* In the words of a server's report (proto/report.h, report_keep); err is for the log, and for the
  * client if the report is empty. */
 void client_fail_report(struct client *c, const struct error *err, struct span report);
+/* As client_fail_detail, with another reason in the line of its end. */
+void client_fail_because(struct client *c, const struct error *err, const char *detail,
+                         const char *hint, const char *reason);
 void client_fail_detail(struct client *c, const struct error *err, const char *detail,
                         const char *hint);
 void client_free(struct client **c);
@@ -137,6 +140,9 @@ bool client_is_mid_message(const struct client *c);
 const char *client_user(const struct client *c);
 /* What its startup packet asked for. */
 enum replication client_replication(const struct client *c);
+/* Until it is welcomed, for replication: the parameter "options" as it came; NULL if there is none.
+ */
+const char *client_raw_options(const struct client *c);
 const char *client_database(const struct client *c);
 const struct setup_login *client_setup_login(const struct client *c);
 /* After a reload, for a client that is proven: looks its names up in the context's setup. False if
@@ -146,6 +152,8 @@ struct param_set *client_params(const struct client *c);
 /* As after the login: what DISCARD ALL goes back to. */
 struct param_set *client_default_params(const struct client *c);
 void client_set_params(struct client *c, struct param_set *params);
+/* These are what its session begins with. */
+void client_start_from(struct client *c, struct param_set *params);
 struct client_statements *client_statements_of(struct client *c);
 const struct addr *client_peer(const struct client *c);
 uint64_t client_connected_us(const struct client *c);

@@ -47,6 +47,7 @@ void client_login_free(struct client *c)
         return;
     forget_proof(run);
     buf_reset(&run->answer);
+    free(run->options);
     mem_wipe(run->md5_salt, sizeof run->md5_salt);
     free(run);
     c->login = NULL;
@@ -218,14 +219,20 @@ static void begin_exchange(struct client *c, const struct config *cfg)
 
 void client_login_start(struct client *c)
 {
+    static const char *const replication[] = {
+        [REPLICATION_NONE] = "no",
+        [REPLICATION_PHYSICAL] = "yes",
+        [REPLICATION_LOGICAL] = "database",
+    };
     char tls[128];
     if (client_setup_login(c)->is_console)
         client_method_grant_console(c);
     const struct config *cfg = setup_config(c->who->setup);
     if (cfg->log_connections)
-        client_log(c, LOG_INFO_LEVEL, "login attempt: db=%s user=%s tls=%s replication=no",
+        client_log(c, LOG_INFO_LEVEL, "login attempt: db=%s user=%s tls=%s replication=%s",
                    client_database(c), client_user(c),
-                   stream_is_tls(&c->stream) ? client_tls_text(c, tls, sizeof tls) : "no");
+                   stream_is_tls(&c->stream) ? client_tls_text(c, tls, sizeof tls) : "no",
+                   replication[c->replication]);
     struct error err;
     if (c->context->may_login && !c->context->may_login(c->context->owner, c, &err)) {
         client_fail(c, &err);

@@ -183,7 +183,11 @@ static bool take_parameters(struct client *c, const struct startup *m)
     struct startup_parameters it = startup_parameters_of(m);
     struct span name, value;
     /* -c switches first: a parameter of its own overrides them, as in PostgreSQL. */
-    bool ok = !m->options.n || take_options(c, b, m->options);
+    bool ok = true;
+    if (c->replication != REPLICATION_NONE && m->options.n)
+        c->login->options = xstrndup(m->options.p, m->options.n); /* its own server reads them */
+    else if (m->options.n)
+        ok = take_options(c, b, m->options);
     while (ok && startup_parameters_next(&it, &name, &value)) {
         if (is_ours(name) || (name.n > 5 && memcmp(name.p, "_pq_.", 5) == 0))
             continue;
@@ -233,9 +237,9 @@ static void take_startup(struct client *c, const struct startup *m)
         return;
     }
     c->replication = (uint8_t)m->replication_kind;
-    if (c->replication != REPLICATION_NONE) {
+    if (c->replication != REPLICATION_NONE && client_setup_login(c)->is_console) {
         startup_error(c, SQLSTATE_FEATURE_NOT_SUPPORTED,
-                      "replication connections are not supported in this version");
+                      "the console has nothing that could be replicated");
         return;
     }
     negotiate(c, m);

@@ -4,7 +4,9 @@
  *   mode               first                                   the program ends when
  *   NOW                                                        at once
  *   WAIT_FOR_SERVERS   no new clients; all is paused, those    no server connection is left
- *                      who wait for a server are sent away
+ *                      who wait for a server are sent
+ *                      away, and those who replicate, which
+ *                      never end by themselves
  *   WAIT_FOR_CLIENTS   no new clients                          no client is left, consoles included
  *
  * Who has connected by TCP before that began is served like one that had logged in, where clients
@@ -51,6 +53,7 @@ static void dismiss_here(struct relay *r, void *arg)
     (void)arg;
     error_set(&err, SQLSTATE_ADMIN_SHUTDOWN, "server shutting down");
     order_dismiss_waiting(r, &err);
+    order_end_replication(r, &err);
 }
 
 /* None comes any more: all is paused. */

@@ -232,21 +232,22 @@ static bool queue_matches(const struct pool *p)
     const struct pool_shared *sh = &p->shared;
     const struct pool_waiter *w;
     uint32_t of[POOL_MAX_WORKERS] = {0};
-    uint32_t n = 0;
+    uint32_t n = 0, n_own = 0;
 
     TAILQ_FOREACH(w, &sh->waiting, link)
     {
         if (w->state != POOL_WAITER_QUEUED || w->worker >= p->n_workers ||
             (sh->places > 0 && w->passed_over > sh->places))
             return false;
-        of[w->worker]++;
+        of[w->worker] += w->own ? 0 : 1;
+        n_own += w->own ? 1 : 0;
         n++;
     }
     for (unsigned i = 0; i < p->n_workers; i++) {
         if (of[i] != sh->of[i].n_waiting)
             return false;
     }
-    return n == sh->n_waiting;
+    return n == sh->n_waiting && n_own == sh->n_waiting_own;
 }
 
 const char *pool_check_locked(struct pool *p)
@@ -262,8 +263,10 @@ const char *pool_check_locked(struct pool *p)
         total += sh->count[i];
     if (total != sh->total)
         return "the counts by state do not add up to the total";
-    if (sh->n_waiting > 0 && n_idle > 0 && sh->pause == POOL_PAUSE_NONE && !sh->draining &&
-        !sh->unserved)
+    if (sh->opening_own > sh->n_own || sh->opening_own > sh->count[POOL_SERVER_OPENING])
+        return "more servers of one client than there are";
+    if (pool_sharing_waiters(sh) > 0 && n_idle > 0 && sh->pause == POOL_PAUSE_NONE &&
+        !sh->draining && !sh->unserved)
         return "a client waits while a server is idle";
     if (sh->total > sh->ceiling)
         return "more servers than the limits allow";

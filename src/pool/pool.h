@@ -39,6 +39,15 @@
  * certain server is on its way) -> NONE by pool_handed, or back into the queue, at its old place,
  * by pool_gone.
  *
+ * A waiter may need a server of its own (replication: what its start-up request asks for cannot be
+ * asked for later). It stands in the same queue, takes no idle server, and is granted a place when
+ * it stands in front of all whom no server that is being opened will serve; where there is no
+ * place, a server that is idle or falls free is closed for it. Its server never becomes idle:
+ *
+ *   pool_reserve_dial with `own`         the place is granted, the waiter stays in the queue
+ *   pool_own_begin, pool_server_init     OPENING; or pool_own_give_up
+ *   pool_own_opened                      OPENING -> LINKED, the wait is over
+ *
  * Nothing here keeps a pointer to a client or server of another worker beyond the lists: what is on
  * its way is named by id, because either side may die meanwhile.
  *
@@ -94,7 +103,7 @@ enum pool_close_reason {
 
 /* A server's entry in the ledger, embedded in the owner's object. */
 struct pool_server {
-    /* Set by pool_server_init. */
+    /* Set by pool_server_init; `own` by the caller behind it. */
     uint64_t id;
     uint32_t generation;
 
@@ -103,20 +112,23 @@ struct pool_server {
     enum pool_close_reason reason; /* CONDEMNED, CLOSING */
     uint16_t worker;               /* whose it is; while MOVING, whose it was */
     bool pinned;
+    bool own;        /* opened for one client, which never gives it back */
     uint8_t leaving; /* bit per cap that counts on its going (POOL_CAPS) */
     uint64_t opened_us;
     uint64_t idle_since_us;
     TAILQ_ENTRY(pool_server) link; /* idle[worker] or condemned[worker] */
 };
 
-/* A client's entry in the ledger, embedded in the owner's object. All zero but for the first two
+/* A client's entry in the ledger, embedded in the owner's object. All zero but for the first three
  * fields before first use. */
 struct pool_waiter {
     /* Set by the owner before first use. */
     uint64_t id;
     uint16_t worker;
+    bool own; /* needs a server that is opened for it alone */
 
     /* Under the pool's lock. */
+    bool granted; /* own: a place is counted for its server */
     enum pool_waiter_state state;
     uint32_t passed_over;
     uint64_t since_us;             /* when it began to want a server; its place in the queue */
@@ -273,6 +285,12 @@ struct pool_dial_answer {
     bool from_reserve;   /* RESERVED: beyond the size */
     uint64_t retry_us;   /* FULL: ask again then; 0: not before a server is closed */
     enum pool_cap cap;   /* CAP_FULL, CAP_COMING */
+    /* RESERVED: for the server of this client alone; its worker is to call pool_own_begin. */
+    bool own;
+    uint64_t client_id;
+    unsigned client_worker;
+    /* FULL, CAP_FULL: idle servers were condemned to make room; these workers must sweep. */
+    uint64_t sweep;
 };
 
 /* May another server be opened for the clients that wait? All dials start here or in
@@ -288,6 +306,20 @@ bool pool_reserve_wake(struct pool *p, uint64_t now_us, struct pool_dial_answer 
 /* A reserved dial was not begun. (One that was begun and failed: pool_closed.) True: waiters
  * justify another dial. Then call pool_next_hungry. */
 bool pool_unreserve_dial(struct pool *p, uint64_t now_us);
+
+/* The client's worker learns of the place that was granted. True: dial for it, or
+ * pool_own_give_up. False: it does not wait any more, or was granted another one; the place was
+ * given back as by pool_unreserve_dial: dial if *dial_out says so, and call pool_next_hungry. w is
+ * NULL if the client has left. */
+bool pool_own_begin(struct pool *p, struct pool_waiter *w, uint64_t now_us, bool *dial_out);
+/* The dial was not begun; the waiter stays in the queue. As pool_unreserve_dial. */
+bool pool_own_give_up(struct pool *p, struct pool_waiter *w, uint64_t now_us);
+/* The dial has failed; before pool_closed, if the client still waits. */
+void pool_own_failed(struct pool *p, struct pool_waiter *w);
+/* The server is ready. NONE: it is LINKED, the wait is over. Else close it, then pool_closed; the
+ * waiter stays in the queue. */
+enum pool_close_reason pool_own_opened(struct pool *p, struct pool_server *s, struct pool_waiter *w,
+                                       uint64_t now_us);
 
 /* Another pool (or this one) that has starved for a cap of this pool and may now have a place:
  * call pool_reserve_dial for it - its turn is reserved until then - and dial, then pool_unref.
@@ -318,7 +350,8 @@ uint64_t pool_condemn_idle(struct pool *p, enum pool_close_reason reason);
  * for this cap. False if none was idle; else *worker_out must sweep. */
 bool pool_evict(struct pool *p, enum pool_cap kind, unsigned *worker_out);
 /* A new generation: credentials or target have changed. Idle servers are condemned, others are
- * closed on release. Returns the workers that must sweep. */
+ * closed on release; those that are never released are for their workers to close. Returns the
+ * workers that must sweep. */
 uint64_t pool_recycle(struct pool *p);
 
 /* ---- control ---- */

@@ -86,9 +86,9 @@ uint64_t pool_condemn_idle(struct pool *p, enum pool_close_reason reason)
     return workers;
 }
 
-bool pool_evict(struct pool *p, enum pool_cap kind, unsigned *worker_out)
+struct pool_server *pool_evict_locked(struct pool *p)
 {
-    struct pool_shared *sh = pool_lock(p);
+    struct pool_shared *sh = &p->shared;
     struct pool_server *oldest = NULL;
 
     for (unsigned i = 0; i < p->n_workers; i++) {
@@ -100,6 +100,16 @@ bool pool_evict(struct pool *p, enum pool_cap kind, unsigned *worker_out)
     if (oldest != NULL) {
         condemn(p, oldest, POOL_CLOSE_EVICTED);
         sh->evicted++;
+    }
+    return oldest;
+}
+
+bool pool_evict(struct pool *p, enum pool_cap kind, unsigned *worker_out)
+{
+    pool_lock(p);
+    struct pool_server *oldest = pool_evict_locked(p);
+
+    if (oldest != NULL) {
         /* Before the owner can collect the server, so that the promise can't come too late. */
         cap_promise(p->caps[kind]);
         *worker_out = oldest->worker;
@@ -161,6 +171,8 @@ uint64_t pool_recycle(struct pool *p)
     sh->generation++;
     atomic_store_explicit(&p->generation, sh->generation, memory_order_relaxed);
     uint64_t workers = condemn_all(p, POOL_CLOSE_RECYCLED);
+    if (sh->n_own > 0)
+        workers = UINT64_MAX >> (POOL_MAX_WORKERS - p->n_workers);
     pool_unlock(p);
     return workers;
 }
@@ -187,7 +199,7 @@ uint64_t pool_resume(struct pool *p)
     uint64_t workers = 0;
 
     sh->pause = POOL_PAUSE_NONE;
-    for (unsigned i = 0; sh->n_waiting > 0 && i < p->n_workers; i++) {
+    for (unsigned i = 0; pool_sharing_waiters(sh) > 0 && i < p->n_workers; i++) {
         if (sh->of[i].n_idle > 0)
             workers |= UINT64_C(1) << i;
     }

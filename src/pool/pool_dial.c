@@ -34,14 +34,14 @@ static uint64_t reserve_due_us(const struct pool_shared *sh)
     return head->since_us + sh->set.reserve_timeout_us;
 }
 
-static uint32_t allowed(const struct pool_shared *sh, uint64_t now_us)
+uint32_t pool_allowed(const struct pool_shared *sh, uint64_t now_us)
 {
     uint64_t due_us = reserve_due_us(sh);
 
     return due_us != 0 && now_us >= due_us ? sh->most : sh->target;
 }
 
-static bool is_closed_for_dials(const struct pool_shared *sh)
+bool pool_is_closed_for_dials(const struct pool_shared *sh)
 {
     return sh->pause != POOL_PAUSE_NONE || sh->draining;
 }
@@ -55,10 +55,11 @@ bool pool_wants_dial(struct pool *p, uint64_t now_us)
     /* Full, and nothing to grow back to: so it is whenever clients wait in a healthy pool. */
     if (sh->total >= sh->most && sh->target >= sh->set.size)
         return false;
-    if (sh->n_waiting <= sh->count[POOL_SERVER_OPENING] || sh->starving || is_closed_for_dials(sh))
+    if (sh->n_waiting <= sh->count[POOL_SERVER_OPENING] || sh->starving ||
+        pool_is_closed_for_dials(sh))
         return false;
     grow(sh, now_us);
-    return sh->total < allowed(sh, now_us);
+    return sh->total < pool_allowed(sh, now_us);
 }
 
 /* ---- reservations ---- */
@@ -74,6 +75,21 @@ static void full(const struct pool_shared *sh, uint64_t now_us, struct pool_dial
         out->retry_us = due_us;
 }
 
+/* For whom the place is: the clients that wait, or one that needs a server of its own. */
+static void grant(struct pool_shared *sh, bool for_waiters, struct pool_dial_answer *out)
+{
+    struct pool_waiter *w = for_waiters ? pool_own_due(sh) : NULL;
+
+    if (w == NULL)
+        return;
+    w->granted = true;
+    sh->n_own++;
+    sh->opening_own++;
+    out->own = true;
+    out->client_id = w->id;
+    out->client_worker = w->worker;
+}
+
 static void reserve_locked(struct pool *p, uint64_t now_us, bool may_starve,
                            struct pool_dial_answer *out)
 {
@@ -84,6 +100,7 @@ static void reserve_locked(struct pool *p, uint64_t now_us, bool may_starve,
         out->what = POOL_DIAL_RESERVED;
         out->generation = sh->generation;
         out->from_reserve = sh->total >= sh->target;
+        grant(sh, may_starve, out);
         sh->count[POOL_SERVER_OPENING]++;
         sh->total++;
         sh->starving = false;
@@ -104,14 +121,16 @@ bool pool_reserve_dial(struct pool *p, uint64_t now_us, struct pool_dial_answer 
 
     *out = (struct pool_dial_answer){.what = POOL_DIAL_NOT_NEEDED};
     grow(sh, now_us);
-    if (is_closed_for_dials(sh))
+    if (pool_is_closed_for_dials(sh))
         out->what = POOL_DIAL_PAUSED;
     else if (sh->n_waiting <= sh->count[POOL_SERVER_OPENING])
         out->what = POOL_DIAL_NOT_NEEDED;
-    else if (sh->total >= allowed(sh, now_us))
+    else if (sh->total >= pool_allowed(sh, now_us))
         full(sh, now_us, out);
     else
         reserve_locked(p, now_us, true, out);
+    if (sh->n_waiting_own > 0 && (out->what == POOL_DIAL_FULL || out->what == POOL_DIAL_CAP_FULL))
+        out->sweep = pool_own_make_room(p);
     /* It could not use a place now, so it must not keep others from it. */
     if (out->what == POOL_DIAL_PAUSED || out->what == POOL_DIAL_NOT_NEEDED ||
         out->what == POOL_DIAL_FULL)
@@ -128,7 +147,7 @@ static bool reserve_unasked(struct pool *p, uint32_t wanted, uint64_t now_us,
 
     *out = (struct pool_dial_answer){.what = POOL_DIAL_NOT_NEEDED};
     grow(sh, now_us);
-    if (is_closed_for_dials(sh) || sh->disabled)
+    if (pool_is_closed_for_dials(sh) || sh->disabled)
         out->what = POOL_DIAL_PAUSED;
     else if (sh->n_waiting > 0 || pool_staying(sh) >= (wanted ? wanted : sh->set.min))
         out->what = POOL_DIAL_NOT_NEEDED;
@@ -159,13 +178,18 @@ static void forget(struct pool_shared *sh)
         sh->ceiling = sh->total > sh->most ? sh->total : sh->most;
 }
 
+void pool_unreserve_locked(struct pool_shared *sh)
+{
+    pool_rule(sh->count[POOL_SERVER_OPENING] > 0);
+    sh->count[POOL_SERVER_OPENING]--;
+    forget(sh);
+}
+
 bool pool_unreserve_dial(struct pool *p, uint64_t now_us)
 {
     struct pool_shared *sh = pool_lock(p);
 
-    pool_rule(sh->count[POOL_SERVER_OPENING] > 0);
-    sh->count[POOL_SERVER_OPENING]--;
-    forget(sh);
+    pool_unreserve_locked(sh);
     bool dial = pool_wants_dial(p, now_us);
     pool_unlock(p);
     caps_give_back(p->caps, 0);
@@ -206,6 +230,10 @@ bool pool_closed(struct pool *p, struct pool_server *s, uint64_t now_us)
         pool_idle_remove(p, s, POOL_SERVER_CLOSING);
     else if (s->state == POOL_SERVER_CONDEMNED)
         TAILQ_REMOVE(&sh->of[s->worker].condemned, s, link);
+    if (s->own) {
+        sh->n_own--;
+        sh->opening_own -= s->state == POOL_SERVER_OPENING ? 1 : 0;
+    }
     sh->count[s->state]--;
     s->state = POOL_SERVER_GONE;
     forget(sh);

@@ -4,6 +4,7 @@
  *   pool.c          birth and death, looking, the rules checked
  *   pool_serve.c    acquire and release: who gets which server
  *   pool_dial.c     places for new servers, and closed ones
+ *   pool_own.c      places for servers of one client alone
  *   pool_control.c  pause, drain, generations, limits, sweeps */
 #ifndef POOL_POOL_IMPL_H
 #define POOL_POOL_IMPL_H
@@ -23,7 +24,7 @@ struct pool_share {
     struct pool_server_list idle; /* newest first */
     struct pool_server_list condemned;
     uint32_t n_idle;
-    uint32_t n_waiting;
+    uint32_t n_waiting; /* without those that need a server of their own */
 };
 
 struct pool_shared {
@@ -53,10 +54,13 @@ struct pool_shared {
     uint32_t count[POOL_SERVER_STATES];
     uint32_t total;
     uint32_t n_pinned;
+    uint32_t n_own;       /* open or being opened for one client alone */
+    uint32_t opening_own; /* of OPENING: granted places, whose waiters are in the queue */
 
     /* Clients. */
     struct pool_waiter_list waiting; /* oldest first */
     uint32_t n_waiting;
+    uint32_t n_waiting_own; /* of these: need a server of their own */
 
     /* Since the beginning. */
     uint64_t taken, asked, queued, handovers, passed_on, evicted;
@@ -100,6 +104,12 @@ static inline struct pool_shared *pool_lock(struct pool *p)
     return &p->shared;
 }
 
+/* Waiters that an idle server would serve. */
+static inline uint32_t pool_sharing_waiters(const struct pool_shared *sh)
+{
+    return sh->n_waiting - sh->n_waiting_own;
+}
+
 const char *pool_check_locked(struct pool *p);
 void pool_check_or_abort(struct pool *p);
 
@@ -107,7 +117,7 @@ static inline void pool_unlock(struct pool *p)
 {
     struct pool_shared *sh = &p->shared;
 
-    if (sh->unserved && (sh->n_waiting == 0 || sh->count[POOL_SERVER_IDLE] == 0))
+    if (sh->unserved && (pool_sharing_waiters(sh) == 0 || sh->count[POOL_SERVER_IDLE] == 0))
         sh->unserved = false;
 #ifdef POOL_CHECK
     pool_check_or_abort(p);
@@ -138,12 +148,28 @@ void pool_idle_remove(struct pool *p, struct pool_server *s, enum pool_server_st
 void pool_settle(struct pool *p, struct pool_server *s, uint64_t now_us, struct pool_release *out);
 void pool_unpin_locked(struct pool_shared *sh, struct pool_server *s);
 
+void pool_leave_queue(struct pool *p, struct pool_waiter *w, enum pool_waiter_state state);
+
 /* pool_dial.c */
 bool pool_wants_dial(struct pool *p, uint64_t now_us);
 void pool_stop_starving(struct pool *p);
+/* How many servers there may be now. */
+uint32_t pool_allowed(const struct pool_shared *sh, uint64_t now_us);
+bool pool_is_closed_for_dials(const struct pool_shared *sh);
+/* Takes back what reserving has counted. The caps follow when the lock is given back. */
+void pool_unreserve_locked(struct pool_shared *sh);
+
+/* pool_own.c: the waiter that the next place is for, if that needs a server of its own. */
+struct pool_waiter *pool_own_due(const struct pool_shared *sh);
+/* Is a server that falls free to be closed, so that there is a place for the oldest waiter? */
+bool pool_own_needs_room(const struct pool_shared *sh, uint64_t now_us);
+/* Condemns an idle server for it, if one is idle; bit set of workers to sweep. */
+uint64_t pool_own_make_room(struct pool *p);
 
 /* pool_control.c */
 void pool_apply_settings(struct pool *p, const struct pool_settings *settings);
+/* Condemns the server that was idle for longest; NULL if none is idle. */
+struct pool_server *pool_evict_locked(struct pool *p);
 bool pool_lifetime_over(struct pool_shared *sh, const struct pool_server *s, uint64_t now_us);
 
 #endif

@@ -61,12 +61,16 @@ static void enqueue(struct pool *p, struct pool_waiter *w, bool again)
     else
         TAILQ_INSERT_TAIL(&sh->waiting, w, link);
     w->state = POOL_WAITER_QUEUED;
+    w->granted = false;
     sh->n_waiting++;
-    sh->of[w->worker].n_waiting++;
+    if (w->own)
+        sh->n_waiting_own++;
+    else
+        sh->of[w->worker].n_waiting++;
     publish_oldest(p);
 }
 
-static void dequeue(struct pool *p, struct pool_waiter *w, enum pool_waiter_state state)
+void pool_leave_queue(struct pool *p, struct pool_waiter *w, enum pool_waiter_state state)
 {
     struct pool_shared *sh = &p->shared;
 
@@ -74,21 +78,32 @@ static void dequeue(struct pool *p, struct pool_waiter *w, enum pool_waiter_stat
     TAILQ_REMOVE(&sh->waiting, w, link);
     w->state = state;
     sh->n_waiting--;
-    sh->of[w->worker].n_waiting--;
+    if (w->own)
+        sh->n_waiting_own--;
+    else
+        sh->of[w->worker].n_waiting--;
     publish_oldest(p);
     if (sh->n_waiting == 0)
         pool_stop_starving(p);
 }
 
+/* From w on, the first waiter that would take a free server. */
+static struct pool_waiter *sharing(struct pool_waiter *w)
+{
+    while (w != NULL && w->own)
+        w = TAILQ_NEXT(w, link);
+    return w;
+}
+
 /* The next waiter for a server of this worker: a local one in the window, or the head. */
 static struct pool_waiter *choose_waiter(struct pool_shared *sh, unsigned worker)
 {
-    struct pool_waiter *head = TAILQ_FIRST(&sh->waiting);
+    struct pool_waiter *head = sharing(TAILQ_FIRST(&sh->waiting));
     struct pool_waiter *local = head;
 
     if (head->worker == worker || sh->of[worker].n_waiting == 0)
         return head;
-    for (uint32_t i = 0;; i++, local = TAILQ_NEXT(local, link)) {
+    for (uint32_t i = 0;; i++, local = sharing(TAILQ_NEXT(local, link))) {
         if (i == sh->places || local == NULL)
             return head;
         if (local->worker == worker)
@@ -96,7 +111,7 @@ static struct pool_waiter *choose_waiter(struct pool_shared *sh, unsigned worker
         if (local->passed_over >= sh->places)
             return head;
     }
-    for (struct pool_waiter *w = head; w != local; w = TAILQ_NEXT(w, link))
+    for (struct pool_waiter *w = head; w != local; w = sharing(TAILQ_NEXT(w, link)))
         w->passed_over++;
     return local;
 }
@@ -191,7 +206,8 @@ static void acquire_locked(struct pool *p, struct pool_waiter *w, uint64_t now_u
         out->reason = POOL_REFUSED_DISABLED;
         return;
     }
-    if (sh->n_waiting == 0 && sh->pause == POOL_PAUSE_NONE && sh->count[POOL_SERVER_IDLE] > 0) {
+    bool in_line = pool_sharing_waiters(sh) > 0;
+    if (!w->own && !in_line && sh->pause == POOL_PAUSE_NONE && sh->count[POOL_SERVER_IDLE] > 0) {
         struct pool_server *mine = own_idle(sh, w->worker);
 
         if (mine != NULL)
@@ -206,7 +222,8 @@ static void acquire_locked(struct pool *p, struct pool_waiter *w, uint64_t now_u
     if (!again)
         sh->queued++;
     out->what = POOL_WAIT;
-    out->dial = pool_wants_dial(p, now_us);
+    /* Where there is no place, asking for one makes room. */
+    out->dial = w->own || pool_wants_dial(p, now_us);
 }
 
 static void pinned_error(const struct pool *p, uint32_t n_pinned, struct error *err)
@@ -300,7 +317,7 @@ enum pool_cancelled pool_cancel_wait(struct pool *p, struct pool_waiter *w)
     case POOL_WAITER_NONE:
         break;
     case POOL_WAITER_QUEUED:
-        dequeue(p, w, POOL_WAITER_NONE);
+        pool_leave_queue(p, w, POOL_WAITER_NONE);
         result = POOL_WAIT_REMOVED;
         break;
     case POOL_WAITER_PROMISED:
@@ -331,6 +348,8 @@ static enum pool_close_reason must_close(struct pool *p, struct pool_server *s, 
         return POOL_CLOSE_TOO_MANY;
     if (pool_lifetime_over(sh, s, now_us))
         return POOL_CLOSE_LIFETIME;
+    if (sh->n_waiting_own > 0 && pool_own_needs_room(sh, now_us))
+        return POOL_CLOSE_EVICTED;
     switch (caps_pass_on(p->caps, oldest_us, &s->leaving)) {
     case CAP_STAY:
         break;
@@ -348,12 +367,12 @@ static void give(struct pool *p, struct pool_server *s, struct pool_release *out
     struct pool_waiter *w = choose_waiter(&p->shared, s->worker);
 
     if (w->worker == s->worker) {
-        dequeue(p, w, POOL_WAITER_NONE);
+        pool_leave_queue(p, w, POOL_WAITER_NONE);
         out->what = POOL_GIVE_LOCAL;
         out->waiter = w;
         return;
     }
-    dequeue(p, w, POOL_WAITER_PROMISED);
+    pool_leave_queue(p, w, POOL_WAITER_PROMISED);
     w->promised_id = s->id;
     pool_server_enter(&p->shared, s, POOL_SERVER_MOVING);
     p->shared.handovers++;
@@ -371,7 +390,7 @@ void pool_settle(struct pool *p, struct pool_server *s, uint64_t now_us, struct 
         s->reason = out->reason;
         pool_server_enter(sh, s, POOL_SERVER_CLOSING);
         out->what = POOL_CLOSE;
-    } else if (sh->n_waiting > 0 && sh->pause == POOL_PAUSE_NONE) {
+    } else if (pool_sharing_waiters(sh) > 0 && sh->pause == POOL_PAUSE_NONE) {
         give(p, s, out);
     } else {
         pool_idle_push(p, s, now_us);
@@ -394,7 +413,8 @@ bool pool_serve(struct pool *p, unsigned worker, uint64_t now_us, struct pool_se
 {
     struct pool_shared *sh = pool_lock(p);
     struct pool_server *s = own_idle(sh, worker);
-    bool work = s != NULL && sh->n_waiting > 0 && sh->pause == POOL_PAUSE_NONE && !sh->draining;
+    bool work =
+        s != NULL && pool_sharing_waiters(sh) > 0 && sh->pause == POOL_PAUSE_NONE && !sh->draining;
 
     if (work) {
         pool_idle_remove(p, s, POOL_SERVER_LINKED);

@@ -12,6 +12,7 @@
 #include "relay/forward.h"
 #include "relay/handover.h"
 #include "relay/leave.h"
+#include "relay/own.h"
 #include "relay/relay_impl.h"
 #include "relay/terms.h"
 
@@ -35,7 +36,7 @@ static void begin_wait(struct session *ses)
     relay_tick_soon(r);
 }
 
-static void end_wait(struct session *ses)
+void broker_wait_is_over(struct session *ses)
 {
     if (!ses->wait_since_us)
         return;
@@ -49,8 +50,9 @@ void broker_stop_waiting(struct session *ses)
     if (!ses->wait_since_us)
         return;
     care_forget_session(ses);
+    own_stop_dialing(ses);
     pool_cancel_wait(ses->pool, &ses->waiter);
-    end_wait(ses);
+    broker_wait_is_over(ses);
 }
 
 static void fail_waiting(struct session *ses, const struct error *err, struct span report,
@@ -123,7 +125,7 @@ static enum acquired carry_out(struct session *ses, struct pool_decision *d, str
             return ACQUIRE_WAIT;
         }
         ses->given = l;
-        end_wait(ses);
+        broker_wait_is_over(ses);
         return ACQUIRED;
     case POOL_ASK:
         begin_wait(ses);
@@ -158,7 +160,7 @@ void broker_decided(struct session *ses, const struct pool_decision *decision)
     struct error err;
     /* The wait goes on, or ends: it was counted when it began. */
     uint64_t since = ses->wait_since_us;
-    end_wait(ses);
+    broker_wait_is_over(ses);
     ses->wait_since_us = 0;
     switch (carry_out(ses, &d, &err)) {
     case ACQUIRED: {
@@ -205,7 +207,7 @@ void broker_want_first(struct session *ses)
 
 void broker_got_server(struct session *ses, struct lent *l)
 {
-    end_wait(ses);
+    broker_wait_is_over(ses);
     if (client_get_state(ses->client) != CLIENT_WAITING) {
         /* It waited to be welcomed; it asks for a server when it has something to ask. */
         broker_release(l);
@@ -370,8 +372,10 @@ struct sweep_message {
 static void deliver_sweep(struct message *m, void *receiver)
 {
     struct sweep_message *s = container_of(m, struct sweep_message, message);
-    if (receiver)
+    if (receiver) {
         broker_sweep_pool(receiver, s->pool);
+        own_close_obsolete(receiver, s->pool);
+    }
     pool_unref(&s->pool);
     free(s);
 }

@@ -25,6 +25,8 @@ enum acquired {
 enum acquired broker_acquire(struct session *ses, struct error *err);
 /* A pool that has never been seen: its first client waits for a server to be welcomed. */
 void broker_want_first(struct session *ses);
+/* It has its server. */
+void broker_wait_is_over(struct session *ses);
 /* The client leaves, or its wait is over for another reason. */
 void broker_stop_waiting(struct session *ses);
 /* Ends the wait with an error: the statement fails, or the connection if `fatal`. */

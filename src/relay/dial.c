@@ -15,6 +15,7 @@
 #include "net/resolver.h"
 #include "pool/registry.h"
 #include "relay/broker.h"
+#include "relay/own.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
 
@@ -66,12 +67,15 @@ static void resolve(struct relay *r, struct lent *l, const struct config_host *h
     addr_list_unref(&list);
 }
 
-/* Takes t. */
-static void dial(struct relay *r, struct pool *p, struct terms *t, size_t host, uint32_t generation)
+/* Takes t. `one` is the client that the server is for, NULL: whoever waits. */
+static struct lent *dial(struct relay *r, struct pool *p, struct terms *t, size_t host,
+                         uint32_t generation, struct session *one)
 {
     struct server_login login;
     struct lent *l = xcalloc(1, sizeof *l);
     terms_login(t, host, r->shared->keycache, &login);
+    if (one)
+        own_login(one, &login);
     l->id = relay_next_id(r);
     l->relay = r;
     l->pool = pool_ref(p);
@@ -80,10 +84,12 @@ static void dial(struct relay *r, struct pool *p, struct terms *t, size_t host, 
     l->host = host;
     l->dialing = true;
     pool_server_init(&l->ledger, l->id, (unsigned)r->worker, generation);
+    l->ledger.own = one != NULL;
     l->server = server_new(r->loop, l->id, &respond_ops, l, &login);
     relay_add_lent(r, l);
     relay_tick_soon(r);
     resolve(r, l, &t->db->hosts[host]);
+    return l;
 }
 
 /* Asks the target of the next host. */
@@ -114,9 +120,10 @@ static void evict_for(struct relay *r, struct pool *p, enum pool_cap cap)
 
 static void not_reserved(struct relay *r, struct pool *p, const struct pool_dial_answer *a)
 {
+    broker_post_sweeps(r, p, a->sweep);
     if (a->what == POOL_DIAL_FULL && a->retry_us)
         relay_dial_at(r, a->retry_us);
-    if (a->what == POOL_DIAL_CAP_FULL)
+    if (a->what == POOL_DIAL_CAP_FULL && !a->sweep)
         evict_for(r, p, a->cap);
 }
 
@@ -131,11 +138,25 @@ static enum target_answer dial_reserved(struct relay *r, struct pool *p, uint32_
     size_t host;
     enum target_answer answer = begin(r, place, t, &host, err);
     if (answer == TARGET_GO) {
-        dial(r, p, t, host, generation);
+        (void)dial(r, p, t, host, generation, NULL);
         return answer;
     }
     terms_unref(&t);
     pool_unreserve_dial(p, loop_now(r->loop));
+    return answer;
+}
+
+enum target_answer dial_for_one(struct session *ses, uint32_t generation, struct lent **l_out,
+                                struct error *err)
+{
+    struct relay *r = ses->relay;
+    struct terms *t = place_terms(ses->place);
+    size_t host;
+    enum target_answer answer = begin(r, ses->place, t, &host, err);
+    if (answer == TARGET_GO)
+        *l_out = dial(r, ses->pool, t, host, generation, ses);
+    else
+        terms_unref(&t);
     return answer;
 }
 
@@ -163,6 +184,10 @@ static bool dial_pool(struct relay *r, struct pool *p, struct error *err)
         if (a.from_reserve)
             log_warning("%s/%s: taking connection from reserve_pool", pool_database(p),
                         pool_user(p));
+        if (a.own) {
+            own_granted(r, p, &a);
+            continue;
+        }
         switch (dial_reserved(r, p, a.generation, err)) {
         case TARGET_GO:
             continue;
@@ -279,6 +304,16 @@ static void deliver_fail(struct message *m, void *receiver)
     free(f);
 }
 
+/* What the server says of this one log-in: of the target it says that it can be reached. */
+static void refused_to_one(struct lent *l, const struct error *tell, struct span report,
+                           uint64_t jitter)
+{
+    struct session *ses = l->own_of;
+    l->own_of = NULL;
+    target_failed(target_of(l), loop_now(l->relay->loop), FAILURE_PERMANENT, tell, jitter);
+    own_refused(ses, tell, report);
+}
+
 static void fail_waiters(struct relay *r, struct pool *p, const struct error *err,
                          struct span report)
 {
@@ -326,6 +361,10 @@ void dial_failed(struct lent *l, const struct server_end *end)
     counter_add(&l->stats->server_failed, 1);
     lent_log(l, LOG_WARNING_LEVEL, "server login failed: %s%s (%s)",
              end->said_goodbye ? "FATAL " : "", end->error.text, failure_class_name(class));
+    if (l->own_of && (class == FAILURE_PERMANENT || class == FAILURE_SLOTS || at_once)) {
+        refused_to_one(l, &tell, end->report, jitter);
+        return;
+    }
     target_failed(target_of(l), now, class, &tell, jitter);
     if (l->terms->db->load_balance_hosts == LOAD_BALANCE_DISABLE)
         l->place->host_at++;

@@ -6,17 +6,23 @@
 
 #include "base/error.h"
 #include "server/server.h"
+#include "upstream/target.h"
 
 #include <stdbool.h>
 
 struct lent;
 struct pool;
 struct relay;
+struct session;
 struct target;
 
 /* Opens what the queue of the pool justifies. False: the target refuses for now, *err says why and
  * when the next try is; who waits should be told. */
 bool dial_for_waiters(struct relay *r, struct pool *p, struct error *err);
+/* One for this client alone, under a place that was granted (own.h); TARGET_GO: *l_out is on its
+ * way. */
+enum target_answer dial_for_one(struct session *ses, uint32_t generation, struct lent **l_out,
+                                struct error *err);
 /* Opens towards min_pool_size. */
 void dial_for_min(struct relay *r, struct pool *p);
 /* Opens one if there is none: the operator wants to know whether the database can be reached. */

@@ -21,6 +21,7 @@
 #include "relay/dial.h"
 #include "relay/link.h"
 #include "relay/names.h"
+#include "relay/own.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
 
@@ -47,7 +48,8 @@ void broker_server_ready(struct server *s)
 {
     struct lent *l = server_owner(s);
     log_new(l);
-    if (!care_begin_connect(l))
+    /* Who replicates may be able to run no SQL at all. */
+    if (l->own_of || !care_begin_connect(l))
         broker_server_opened(l);
 }
 
@@ -55,11 +57,15 @@ void broker_server_opened(struct lent *l)
 {
     struct relay *r = l->relay;
     dial_succeeded(l);
-    findings_learn(l->terms->findings, l->server);
     struct target *target = l->terms->targets[l->host];
     struct pool *pool = pool_ref(l->pool);
-    session_welcome_everywhere(r, pool);
-    broker_opened(l);
+    if (l->own_of) {
+        own_ready(l);
+    } else {
+        findings_learn(l->terms->findings, l->server);
+        session_welcome_everywhere(r, pool);
+        broker_opened(l);
+    }
     broker_dial_more(r, pool);
     dial_next_on_target(r, target);
     pool_unref(&pool);
@@ -108,6 +114,9 @@ static void lost_error(const struct session *ses, const struct server_end *end, 
                        struct span *report_out)
 {
     bool unknown = ses->ending == SQL_ENDS_COMMIT || ses->ending == SQL_ENDS_MAYBE;
+    /* Whoever has its server for good hears what it would hear from it alone. */
+    if (ses->pins && end->said_goodbye)
+        unknown = false;
     *report_out = span_of(NULL, 0);
     if (unknown && end->while_busy) {
         error_set(err, SQLSTATE_TRANSACTION_UNKNOWN,
@@ -175,7 +184,9 @@ static void end_while_dialing(struct lent *l, const struct server_end *end)
     struct relay *r = l->relay;
     struct target *target = l->terms->targets[l->host];
     struct pool *pool = pool_ref(l->pool);
+    own_dial_failed(l);
     dial_failed(l, end);
+    l->own_of = NULL;
     char reason[REASON_TEXT];
     broker_log_closing(l, end_reason(end, reason));
     server_close(l->server);

@@ -172,6 +172,8 @@ enum link_result link_begin(struct session *ses, struct lent *l, const struct re
     server_enter(l->server, SERVER_LINKED);
     place_note_active(l->place, loop_now(ses->relay->loop));
     counter_add(&ses->stats->server_assignment, 1);
+    if (l->ledger.own) /* it was opened with all that the client wants */
+        client_start_from(ses->client, server_params(l->server));
     if (client_params(ses->client) == server_params(l->server))
         return LINK_GO;
     return send_difference(ses, first);

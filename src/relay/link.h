@@ -27,7 +27,8 @@ enum link_result {
     LINK_HOLD, /* keep it: client_continue comes */
 };
 
-/* Both are idle. Composes what must go ahead of the client's first message. */
+/* Both are idle. Composes what must go ahead of the client's first message (which may be NULL for a
+ * client with a server of its own: nothing goes ahead). */
 enum link_result link_begin(struct session *ses, struct lent *l, const struct request *first);
 /* The transaction is over: the client is idle again, the server goes back to its pool. */
 void link_end(struct session *ses);

@@ -6,6 +6,16 @@
 #include "relay/care.h"
 #include "relay/relay_impl.h"
 
+static const char *replication(const struct client *c)
+{
+    static const char *const words[] = {
+        [REPLICATION_NONE] = "none",
+        [REPLICATION_PHYSICAL] = "physical",
+        [REPLICATION_LOGICAL] = "logical",
+    };
+    return words[c ? client_replication(c) : REPLICATION_NONE];
+}
+
 /* ---- clients --------------------------------------------------------------------------- */
 
 static enum look_client_phase client_phase(const struct client *c)
@@ -40,6 +50,7 @@ static void fill_client(const struct session *ses, struct look *look)
         .user = client_user(c),
         .database = client_user(c) ? client_database(c) : NULL,
         .state = client_state_show(c),
+        .replication = replication(c),
         .remote = client_peer(c),
         .connected_us = client_connected_us(c),
         .request_us = client_request_us(c),
@@ -121,6 +132,13 @@ static const char *server_state_word(const struct lent *l)
     return server_state_show(l->server);
 }
 
+/* The one that it is for. */
+static const struct client *client_of(const struct lent *l)
+{
+    const struct session *ses = l->own_of ? l->own_of : l->session;
+    return ses ? ses->client : NULL;
+}
+
 static void fill_server(const struct lent *l, struct look *look)
 {
     struct server *s = l->server;
@@ -132,6 +150,7 @@ static void fill_server(const struct lent *l, struct look *look)
         .user = pool_user(l->pool),
         .database = pool_database(l->pool),
         .state = server_state_word(l),
+        .replication = replication(client_of(l)),
         .remote = address->len && !addr_is_unix(address) ? address : NULL,
         .remote_pid = server_pid(s),
         .connected_us = server_connected_us(s),

@@ -23,6 +23,7 @@ struct look {
     uint64_t link_id;            /* of the other one of the pair; 0: it is alone */
     const char *user, *database; /* NULL: not known yet */
     const char *state;           /* PgBouncer's word */
+    const char *replication;     /* "none", "physical", "logical" */
     const struct addr *remote;   /* NULL: a Unix socket, or not connected yet */
     struct addr local;
     bool has_local;

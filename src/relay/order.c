@@ -5,6 +5,7 @@
 #include "relay/broker.h"
 #include "relay/cancel.h"
 #include "relay/dial.h"
+#include "relay/own.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
 
@@ -84,6 +85,11 @@ void order_dismiss_waiting(struct relay *r, const struct error *err)
     struct session *ses;
     while ((ses = any_waiting(r)) != NULL)
         broker_fail_waiting(ses, err, true);
+}
+
+void order_end_replication(struct relay *r, const struct error *err)
+{
+    own_close_all(r, err);
 }
 
 void order_wake(struct relay *r, struct pool *p)

@@ -22,6 +22,8 @@ bool order_kill_client(struct relay *r, uint64_t id, const struct error *err);
 const uint8_t *order_cancel_key(struct relay *r, uint64_t client_id);
 /* Clients that wait for a server are told *err as FATAL. */
 void order_dismiss_waiting(struct relay *r, const struct error *err);
+/* Closes the pairs of this worker that replicate: nothing else ends them. */
+void order_end_replication(struct relay *r, const struct error *err);
 /* Opens a server if the pool has none and its target permits. */
 void order_wake(struct relay *r, struct pool *p);
 /* After pool_resume: gives idle servers to those who waited, and opens more. */

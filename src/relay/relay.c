@@ -10,6 +10,7 @@
 #include "relay/cancel.h"
 #include "relay/leave.h"
 #include "relay/link.h"
+#include "relay/own.h"
 #include "relay/peer.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
@@ -110,6 +111,7 @@ static void free_lent(struct lent *l)
 
 static void free_session(struct session *ses)
 {
+    own_free(ses);
     client_free(&ses->client);
     buf_reset(&ses->refusal);
     param_set_unref(&ses->told);

@@ -17,6 +17,7 @@
  *   names.c      names of prepared statements while their messages are on their way
  *   dial.c       open connections; ends.c: servers become ready and are lost
  *   care.c       connect_query, server_check_query, server_fast_close
+ *   own.c        clients that need a server of their own: replication
  *   leave.c      a client has left in the middle: cancel, drain, roll back, keep the server
  *   tick.c       every time-out
  *   cancel.c     cancel requests, ours and the clients'; peer.c: those for other processes

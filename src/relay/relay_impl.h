@@ -16,6 +16,7 @@
 #include <uthash.h>
 
 struct cancel_run;
+struct own;
 struct peer_run;
 struct place;
 
@@ -55,7 +56,8 @@ struct session {
     struct lent *lent;  /* the server it is linked to */
     struct lent *given; /* the server it got and is about to be linked to */
     struct lent
-        *checking; /* the server that it gets if a check ends well; it is in no queue then */
+        *checking;   /* the server that it gets if a check ends well; it is in no queue then */
+    struct own *own; /* it needs a server of its own (own.h); NULL: any will do */
 
     /* The values of reported parameters that the client has been told of. */
     struct param_set *told;
@@ -102,7 +104,8 @@ struct lent {
     struct pool_server ledger;
 
     /* On the way up. */
-    bool dialing; /* target_begin was answered with GO and not ended yet */
+    bool dialing;           /* target_begin was answered with GO and not ended yet */
+    struct session *own_of; /* the client that it is opened for (own.h); NULL: whoever waits */
 
     struct session *session; /* the client it is linked to */
     uint64_t idle_since_us;

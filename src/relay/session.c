@@ -13,6 +13,7 @@
 #include "relay/forward.h"
 #include "relay/leave.h"
 #include "relay/link.h"
+#include "relay/own.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
 
@@ -47,7 +48,8 @@ static void deliver_welcome(struct message *m, void *receiver)
     if (r) {
         TAILQ_FOREACH_SAFE(ses, &r->sessions, link, next)
         {
-            if (ses->pool == w->pool && client_get_state(ses->client) == CLIENT_WELCOME)
+            if (ses->pool == w->pool && !ses->own &&
+                client_get_state(ses->client) == CLIENT_WELCOME)
                 welcome(ses);
         }
     }
@@ -97,6 +99,7 @@ static void on_login(struct client *c)
     }
     ses->admitted = true;
     take_mode(ses);
+    own_begin(ses);
     if (place_is_known(ses->place))
         welcome(ses);
     else
@@ -126,6 +129,10 @@ static void leave_server(struct session *ses)
     ses->lent = NULL;
     l->session = NULL;
     link_forget(l);
+    if (l->ledger.own) {
+        broker_close_server(l, "replication client was closed");
+        return;
+    }
     if (ses->pins & PIN_SESSION_MODE)
         l->reset_wanted = true;
     if (ses->pins & PIN_LARGE_PARSE)

@@ -108,12 +108,14 @@ static void sweep_linked(struct session *ses, uint64_t now)
         broker_close_server(l, ours ? "query_timeout" : "cancel_wait_timeout");
         return;
     }
-    if (busy && !ses->query_overdue && !exempt_from_query_timeout(ses) &&
+    if (busy && !ses->query_overdue && !ses->own && !exempt_from_query_timeout(ses) &&
         exceeded(ses->query_since_us, now, effective_query_timeout_us(cfg, user))) {
         ses->query_overdue = true;
         cancel_server(l);
         return;
     }
+    if (ses->own)
+        return;
     if (exceeded(ses->xact_since_us, now, effective_transaction_timeout_us(cfg, user))) {
         fail_session(ses, SQLSTATE_QUERY_CANCELED, "transaction timeout");
         return;

@@ -104,6 +104,8 @@ struct server_login {
     const char *application_name;                       /* or NULL */
     const char *options;                                /* or NULL */
     const char *client_encoding, *datestyle, *timezone; /* each or NULL */
+    const char *replication;                            /* or NULL */
+    const struct param_set *params;                     /* more of them, which prevail; or NULL */
     const struct secret *secret;                        /* or NULL: none is known */
     struct keycache *keycache;
     struct tls_context *tls; /* NULL: plain */

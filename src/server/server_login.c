@@ -120,6 +120,15 @@ static void send_buf(struct server *s, struct buf *b)
 
 /* ---- TLS and startup ------------------------------------------------------------------- */
 
+/* Of what stands twice in a startup packet PostgreSQL takes the second. */
+static size_t params_of_client(const struct server_login *t, struct startup_pair *pairs)
+{
+    unsigned n = t->params ? param_set_count(t->params) : 0;
+    for (unsigned i = 0; i < n; i++)
+        param_set_at(t->params, i, &pairs[i].name, &pairs[i].value);
+    return n;
+}
+
 static void send_startup(struct server *s)
 {
     const struct server_login *t = &s->login->terms;
@@ -128,17 +137,19 @@ static void send_startup(struct server *s)
     } all[] = {
         {"user", t->user},
         {"database", t->database},
+        {"replication", t->replication},
         {"application_name", t->application_name},
         {"options", t->options},
         {"client_encoding", t->client_encoding},
         {"datestyle", t->datestyle},
         {"timezone", t->timezone},
     };
-    struct startup_pair pairs[sizeof all / sizeof all[0]];
+    struct startup_pair pairs[sizeof all / sizeof all[0] + PARAM_SET_MAX];
     size_t n = 0;
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (all[i].value)
             pairs[n++] = (struct startup_pair){span_str(all[i].name), span_str(all[i].value)};
+    n += params_of_client(t, pairs + n);
     struct buf b = {0};
     startup_build(&b, pairs, n);
     send_buf(s, &b);
