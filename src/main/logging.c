@@ -83,9 +83,11 @@ static void totals(struct stats_line *s, char *out, size_t size)
     /* PgBouncer's line, which is parsed by scripts. */
     snprintf(out, size,
              "stats: %llu xacts/s, %llu queries/s, %llu client parses/s, %llu server parses/s, "
-             "%llu binds/s, in %llu B/s, out %llu B/s, xact %llu us, query %llu us, wait %llu us",
+             "%llu binds/s, %llu client logins/s, in %llu B/s, out %llu B/s, xact %llu us, "
+             "query %llu us, wait %llu us",
              LLU(a.xact), LLU(a.query), LLU(a.client_parse), LLU(a.server_parse), LLU(a.bind),
-             LLU(a.received), LLU(a.sent), LLU(a.xact_time), LLU(a.query_time), LLU(a.wait_time));
+             LLU(a.client_login), LLU(a.received), LLU(a.sent), LLU(a.xact_time), LLU(a.query_time),
+             LLU(a.wait_time));
 }
 
 static void arm(struct stats_line *s)

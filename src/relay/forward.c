@@ -284,10 +284,9 @@ static enum request_verdict skip(struct session *ses, const struct request *r)
     return REQUEST_TAKEN;
 }
 
-enum request_verdict forward_request(struct client *c, const struct request *r)
+static enum request_verdict take_request(struct session *ses, const struct request *r)
 {
-    struct session *ses = client_data(c);
-    if (client_get_state(c) == CLIENT_WELCOME)
+    if (client_get_state(ses->client) == CLIENT_WELCOME)
         return REQUEST_HOLD; /* it did not wait for ReadyForQuery */
     if (!r->first)
         return forward_rest(ses, r);
@@ -305,6 +304,16 @@ enum request_verdict forward_request(struct client *c, const struct request *r)
     if (must_wait(ses, r))
         return REQUEST_HOLD;
     return runs_alone(r->type) ? take_query(ses, r) : forward_linked(ses, r);
+}
+
+enum request_verdict forward_request(struct client *c, const struct request *r)
+{
+    struct session *ses = client_data(c);
+    enum request_verdict verdict = take_request(ses, r);
+    /* What the client has sent, not what we make of it for the server. */
+    if (verdict == REQUEST_TAKEN)
+        counter_add(&ses->stats->received, r->bytes.n);
+    return verdict;
 }
 
 /* ---- the end of an input --------------------------------------------------------------- */
@@ -329,9 +338,7 @@ void forward_input_done(struct client *c)
     if (ses->lent) {
         if (expect_inject_is_due(server_expects(ses->lent->server)))
             inject_due(ses);
-        size_t n = outgoing_bytes(&r->to_server);
-        if (n) {
-            counter_add(&ses->stats->received, n);
+        if (outgoing_bytes(&r->to_server)) {
             server_send(ses->lent->server, &r->to_server);
             if (server_is_blocked(ses->lent->server))
                 client_pause(c);
@@ -339,8 +346,11 @@ void forward_input_done(struct client *c)
     } else {
         outgoing_clear(&r->to_server);
     }
-    if (outgoing_bytes(&r->to_client))
+    size_t n = outgoing_bytes(&r->to_client);
+    if (n) {
+        counter_add(&ses->stats->sent, n);
         client_send(c, &r->to_client);
+    }
 }
 
 /* ---- what will run --------------------------------------------------------------------- */

@@ -165,10 +165,14 @@ static enum request_verdict take_parse(struct session *ses, const struct request
         return violation(ses, "broken Parse packet");
     if (m.name.n && client_statements_is_full(provide_names(ses)))
         return violation(ses, "too many prepared statements");
-    if (m.name.n)
-        return parse_named(ses, &m);
-    parse_unnamed(ses, r, &m);
-    return REQUEST_TAKEN;
+    if (!m.name.n) {
+        parse_unnamed(ses, r, &m);
+        return REQUEST_TAKEN;
+    }
+    enum request_verdict verdict = parse_named(ses, &m);
+    if (verdict == REQUEST_TAKEN)
+        counter_add(&ses->stats->client_parse, 1);
+    return verdict;
 }
 
 bool extended_parse_alone(struct session *ses, const struct request *r)
@@ -181,8 +185,10 @@ bool extended_parse_alone(struct session *ses, const struct request *r)
         return false;
     struct statement *st = statement_intern(m.query, m.oids, m.n_oids, client_params(ses->client));
     bool known = place_has_parsed(ses->place, statement_id(st));
-    if (known)
+    if (known) {
         client_statements_define(provide_names(ses), m.name, st, 0, false);
+        counter_add(&ses->stats->client_parse, 1);
+    }
     statement_unref(&st);
     return known;
 }
@@ -252,6 +258,7 @@ static enum request_verdict take_bind(struct session *ses, const struct request 
     if (!prepare_named(ses, &named))
         return hold(ses);
     if (named.statement) {
+        counter_add(&ses->stats->bind, 1);
         bind_named(ses, r, &head, &named);
     } else if (is_our_name(head.statement)) {
         provide_undefined(ses, head.statement);
@@ -398,18 +405,11 @@ bool extended_drop_names(struct session *ses, const struct request *r, enum sql_
 
 enum request_verdict extended_request(struct session *ses, const struct request *r)
 {
-    enum request_verdict verdict;
     switch (r->type) {
     case FE_PARSE:
-        verdict = take_parse(ses, r);
-        if (verdict == REQUEST_TAKEN)
-            counter_add(&ses->stats->client_parse, 1);
-        return verdict;
+        return take_parse(ses, r);
     case FE_BIND:
-        verdict = take_bind(ses, r);
-        if (verdict == REQUEST_TAKEN)
-            counter_add(&ses->stats->bind, 1);
-        return verdict;
+        return take_bind(ses, r);
     case FE_DESCRIBE:
         return take_describe(ses, r);
     case FE_CLOSE:

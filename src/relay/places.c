@@ -155,8 +155,7 @@ static void fill_entry(struct registry_entry *e, const struct config *cfg,
 }
 
 struct pool *places_find(struct places *places, struct setup *setup,
-                         const struct setup_login *login, const char *database, const char *user,
-                         uint64_t now_us)
+                         const struct setup_login *login, const char *database, const char *user)
 {
     const char *pool_user = login->pool_user ? login->pool_user : user;
     struct pool_key key = {.database = database, .user = pool_user, .extra = ""};
@@ -169,7 +168,7 @@ struct pool *places_find(struct places *places, struct setup *setup,
     struct place *p = xcalloc(1, sizeof *p);
     mutex_init(&p->shared.m);
     p->shared.terms = make_terms(places, setup, login, database, pool_user);
-    p->figures = figures_new(places->n_workers, now_us);
+    p->figures = figures_new_beside(places->console_figures);
     p->limits = limits;
     p->caps[0] = limits_get(limits, POOL_CAP_DATABASE, database, &entry.database_cap);
     p->caps[1] = limits_get(limits, POOL_CAP_USER, pool_user, &entry.user_cap);

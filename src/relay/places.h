@@ -52,9 +52,9 @@ struct places *places_new(struct registry *registry, unsigned n_workers,
 void places_free(struct places **p);
 
 /* Finds or makes the pool for a login and returns it with a reference (pool_unref); its place is
- * pool_owner(). Its statistics begin now. */
+ * pool_owner(). */
 struct pool *places_find(struct places *p, struct setup *setup, const struct setup_login *login,
-                         const char *database, const char *user, uint64_t now_us);
+                         const char *database, const char *user);
 
 /* The current terms, counted. */
 struct terms *place_terms(struct place *p);

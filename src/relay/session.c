@@ -90,7 +90,7 @@ static void on_login(struct client *c)
         return;
     }
     ses->pool = places_find(r->shared->places, r->setup, client_setup_login(c), client_database(c),
-                            client_user(c), loop_now(r->loop));
+                            client_user(c));
     ses->place = pool_owner(ses->pool);
     ses->stats = figures_row(ses->place->figures, (unsigned)r->worker);
     if (!control_login(r->shared->control, ses->pool, &err) || !place_admit(ses->place, &err)) {

@@ -40,6 +40,16 @@ struct figures *figures_new(unsigned n_workers, uint64_t now_us)
     return f;
 }
 
+struct figures *figures_new_beside(struct figures *other)
+{
+    struct figures *f = figures_new(other->n_workers, 0);
+    mutex_lock(&other->shared.m);
+    f->shared.older_us = other->shared.older_us;
+    f->shared.newer_us = other->shared.newer_us;
+    mutex_unlock(&other->shared.m);
+    return f;
+}
+
 void figures_free(struct figures **fp)
 {
     struct figures *f = *fp;
@@ -142,9 +152,11 @@ bool figures_read_latency(struct figures *f, struct latency_sum *total, struct l
     return true;
 }
 
-static uint64_t per_second(uint64_t n, uint64_t us)
+#define RATE_S 1000
+
+static uint64_t rate(uint64_t n, uint64_t us)
 {
-    return us ? (uint64_t)((double)n * (double)US_PER_S / (double)us) : 0;
+    return us ? (uint64_t)((double)n * (double)(RATE_S * US_PER_S) / (double)us) : 0;
 }
 
 void figures_read(struct figures *f, uint64_t now_us, struct figures_reading *out)
@@ -158,7 +170,7 @@ void figures_read(struct figures *f, uint64_t now_us, struct figures_reading *ou
 #define READ(field)                                                                                \
     out->total.field += sum.field;                                                                 \
     out->since.field += sum.field - older.field;                                                   \
-    out->rate.field += per_second(sum.field - older.field, span_us);
+    out->rate.field += rate(sum.field - older.field, span_us);
     STATS_FIELDS(READ)
 #undef READ
 }
@@ -171,7 +183,9 @@ static uint64_t each(uint64_t time_us, uint64_t n)
 void figures_average(const struct figures_reading *reading, struct stats_sum *out)
 {
     const struct stats_sum *since = &reading->since;
-    *out = reading->rate;
+#define PER_SECOND(field) out->field = reading->rate.field / RATE_S;
+    STATS_FIELDS(PER_SECOND)
+#undef PER_SECOND
     out->xact_time = each(since->xact_time, since->xact);
     out->query_time = each(since->query_time, since->query);
     out->wait_time = each(since->wait_time, since->server_assignment);

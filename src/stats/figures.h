@@ -16,6 +16,8 @@ struct figures;
 
 /* The first period begins now. */
 struct figures *figures_new(unsigned n_workers, uint64_t now_us);
+/* Its periods are those of `other`: it may be young, but its averages are over the same time. */
+struct figures *figures_new_beside(struct figures *other);
 void figures_free(struct figures **f);
 
 /* The row that a worker counts in; lives as long as f. */
@@ -28,7 +30,7 @@ void figures_roll(struct figures *f, uint64_t now_us, uint64_t period_us);
 struct figures_reading {
     struct stats_sum total;
     struct stats_sum since; /* since the start of the previous period */
-    struct stats_sum rate;  /* ... per second */
+    struct stats_sum rate;  /* ... per 1000 s: many slow pools add up to something */
 };
 /* The histograms since the beginning, and (may be NULL) those since the start of the previous
  * period. Adds to both, which start as all zeroes. False if nothing was ever noted. Any thread. */

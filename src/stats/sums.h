@@ -17,13 +17,13 @@
     X(xact)              /* transactions */                                                        \
     X(query)             /* ReadyForQuery of a client: a pipelined batch counts once */            \
     X(received)          /* bytes from clients */                                                  \
-    X(sent)              /* bytes from servers to clients */                                       \
+    X(sent)              /* bytes to clients */                                                    \
     X(xact_time)         /* us */                                                                  \
     X(query_time)        /* us */                                                                  \
     X(wait_time)         /* us that clients were queued */                                         \
-    X(client_parse)      /* Parse from clients */                                                  \
-    X(server_parse)      /* Parse sent to servers */                                               \
-    X(bind)                                                                                        \
+    X(client_parse)      /* Parse of a name that is followed */                                    \
+    X(server_parse)      /* ... that a server was made to know */                                  \
+    X(bind)              /* Bind of such a name */                                                 \
     X(client_login)                                                                                \
     X(handover)      /* servers that came from another worker */                                   \
     X(refused)       /* clients refused: queue full, waited too long, no upstream */               \

@@ -42,8 +42,8 @@ static void make_pool(struct relay *r, const char *database, const char *user)
     setup_find_login(relay_setup(r), database, user, &login);
     if (!login.db)
         return;
-    struct pool *p = places_find(relay_shared_of(r)->places, relay_setup(r), &login, database, user,
-                                 loop_now(relay_loop(r)));
+    struct pool *p =
+        places_find(relay_shared_of(r)->places, relay_setup(r), &login, database, user);
     /* As with a client: a pool that is made while its database is paused learns that. */
     (void)control_login(relay_shared_of(r)->control, p, &err);
     pool_unref(&p);

@@ -116,6 +116,40 @@ static void test_figures_of_several_pools_add_up(void **state)
     figures_free(&young);
 }
 
+static void test_figures_of_a_young_pool_are_over_the_same_time(void **state)
+{
+    (void)state;
+    uint64_t start = 1000 * US_PER_S;
+    struct figures *old = figures_new(2, start);
+    figures_roll(old, start + PERIOD, PERIOD);
+    struct figures *young = figures_new_beside(old);
+    counter_add(&figures_row(young, 1)->query, 90);
+    assert_int_equal(average_at(young, start + 3 * PERIOD / 2).query, 1);
+    figures_roll(young, start + 2 * PERIOD - 1, PERIOD);
+    assert_int_equal(average_at(young, start + 3 * PERIOD / 2).query, 1);
+    figures_roll(young, start + 2 * PERIOD, PERIOD);
+    assert_int_equal(average_at(young, start + 5 * PERIOD / 2).query, 1);
+    figures_roll(young, start + 3 * PERIOD, PERIOD);
+    assert_int_equal(average_at(young, start + 3 * PERIOD).query, 0);
+    figures_free(&old);
+    figures_free(&young);
+}
+
+static void test_figures_of_slow_pools_add_up_to_something(void **state)
+{
+    (void)state;
+    struct figures_reading all = {0};
+    struct stats_sum average;
+    for (int i = 0; i < 10; i++) {
+        struct figures *f = figures_new(1, 0);
+        counter_add(&figures_row(f, 0)->query, 3);
+        figures_read(f, 10 * US_PER_S, &all);
+        figures_free(&f);
+    }
+    figures_average(&all, &average);
+    assert_int_equal(average.query, 3);
+}
+
 static void test_figures_bear_a_clock_that_lags(void **state)
 {
     (void)state;
@@ -132,6 +166,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_figures_are_the_sum_over_workers),
+        cmocka_unit_test(test_figures_of_a_young_pool_are_over_the_same_time),
+        cmocka_unit_test(test_figures_of_slow_pools_add_up_to_something),
         cmocka_unit_test(test_figures_rows_do_not_share_a_cache_line),
         cmocka_unit_test(test_figures_average_over_the_time_since_the_previous_period_began),
         cmocka_unit_test(test_figures_times_are_per_piece),
