@@ -44,11 +44,18 @@ static size_t text_head(char *out, size_t size, enum log_level level, uint64_t w
     return n;
 }
 
-static size_t text_message(char *out, size_t n, const char *message)
+/* A line break is followed by a tab, as in PgBouncer's log: what comes behind it can be read, and
+ * not be taken for a line of ours. The journal would make two entries of it. */
+static size_t text_message(char *out, size_t n, const char *message, bool breaks)
 {
     for (; *message && n < TEXT_MAX; message++) {
         unsigned char c = (unsigned char)*message;
-        out[n++] = (c < 0x20 && c != '\t') || c == 0x7f ? ' ' : *message;
+        if (c == '\n' && breaks) {
+            out[n++] = '\n';
+            out[n++] = '\t';
+        } else {
+            out[n++] = (c < 0x20 && c != '\t') || c == 0x7f ? ' ' : *message;
+        }
     }
     out[n++] = '\n';
     return n;
@@ -98,10 +105,10 @@ size_t log_format(char out[LOG_LINE_MAX], enum log_shape shape, enum log_level l
         return json_message(out, json_head(out, LOG_LINE_MAX, level, wall_us, pid), message);
     case LOG_SHAPE_JOURNAL: {
         int n = snprintf(out, LOG_LINE_MAX, "<%d>%s ", levels[level].priority, levels[level].name);
-        return text_message(out, (size_t)n, message);
+        return text_message(out, (size_t)n, message, false);
     }
     case LOG_SHAPE_TEXT:
         break;
     }
-    return text_message(out, text_head(out, LOG_LINE_MAX, level, wall_us, pid), message);
+    return text_message(out, text_head(out, LOG_LINE_MAX, level, wall_us, pid), message, true);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* log_format.h - the shapes of a line of the log. Pure: no clock, no destination.
  *
- * A peer cannot forge lines: control bytes of the message are replaced (text) or escaped (JSON). */
+ * A peer cannot forge lines: control bytes of the message are replaced (text) or escaped (JSON),
+ * and behind a line break stands a tab. */
 #ifndef BASE_LOG_FORMAT_H
 #define BASE_LOG_FORMAT_H
 

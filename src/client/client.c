@@ -67,20 +67,34 @@ void client_enter(struct client *c, enum client_state next)
 
 /* ---- the log --------------------------------------------------------------------------- */
 
+const char *client_place(const struct client *c, const char *hostname, char *out, size_t size)
+{
+    int port = setup_config(c->context->setup)->listen_port;
+    uid_t uid;
+    pid_t pid;
+    if (c->peer && !addr_is_unix(c->peer))
+        return addr_text(c->peer, out, size);
+    if (!stream_peer_cred(&c->stream, &uid, &pid))
+        snprintf(out, size, "unix:%d", port);
+    else if (hostname)
+        snprintf(out, size, "unix(%d@%s):%d", (int)pid, hostname, port);
+    else
+        snprintf(out, size, "unix(%d):%d", (int)pid, port);
+    return out;
+}
+
 void client_log(const struct client *c, int level, const char *fmt, ...)
 {
-    char text[1024], peer[ADDR_TEXT] = "unix";
+    char text[1024], place[CLIENT_PLACE_TEXT];
     if (!log_wants((enum log_level)level))
         return;
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    if (c->peer && !addr_is_unix(c->peer))
-        addr_text(c->peer, peer, sizeof peer);
     log_line((enum log_level)level, "C-0x%llx: %s/%s@%s %s", (unsigned long long)c->id,
-             c->who ? client_database(c) : "(nodb)", c->who ? client_user(c) : "(nouser)", peer,
-             text);
+             c->who ? client_database(c) : "(nodb)", c->who ? client_user(c) : "(nouser)",
+             client_place(c, NULL, place, sizeof place), text);
 }
 
 /* ---- ends ------------------------------------------------------------------------------ */

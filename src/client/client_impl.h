@@ -47,6 +47,10 @@ struct client {
     uint64_t request_us;
 };
 
+/* client.c: where it is, as PgBouncer writes it: "address:port", or "unix(pid):port" with the
+ * number of our socket, in which "@hostname" (may be NULL) stands behind the pid. */
+#define CLIENT_PLACE_TEXT (ADDR_TEXT + 64)
+const char *client_place(const struct client *c, const char *hostname, char *out, size_t size);
 /* client_startup.c: the first packets, TLS */
 void client_startup_input(struct client *c, struct span bytes);
 void client_startup_secured(struct client *c);

@@ -15,9 +15,11 @@
 #include "setup/setup.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* NAMEDATALEN - 1: longer names cannot exist at the server. PgBouncer allows 127 for users. */
 #define USER_MAX 127
@@ -163,16 +165,15 @@ static bool is_ours(struct span name)
 /* application_name_add_host: "name - address:port", as PgBouncer writes it. */
 static void add_host(const struct client *c, struct param_builder *b, const struct startup *m)
 {
-    char text[256], peer[ADDR_TEXT] = "unix";
+    char text[256], place[CLIENT_PLACE_TEXT], hostname[HOST_NAME_MAX + 1] = "";
     struct startup_parameters it = startup_parameters_of(m);
     struct span name, value, app = span_str("app");
     while (startup_parameters_next(&it, &name, &value))
         if (span_is(name, "application_name"))
             app = value;
-    if (c->peer && !addr_is_unix(c->peer))
-        addr_text(c->peer, peer, sizeof peer);
+    (void)gethostname(hostname, sizeof hostname - 1);
     snprintf(text, sizeof text, "%.*s - %s", (int)(app.n < 128 ? app.n : 128), (const char *)app.p,
-             peer);
+             client_place(c, hostname, place, sizeof place));
     if (!param_builder_put(b, span_str("application_name"), span_str(text)))
         client_log(c, LOG_INFO_LEVEL, "no room for its address in application_name");
 }

@@ -99,6 +99,17 @@ struct cap *limits_get(struct limits *l, enum pool_cap kind, const char *name,
     return cap;
 }
 
+unsigned limits_count(struct limits *l, enum pool_cap kind, const char *name)
+{
+    struct row *row;
+
+    mutex_lock(&l->shared.m);
+    HASH_FIND_STR(l->shared.rows[kind], name, row);
+    unsigned n = row ? row->refs : 0;
+    mutex_unlock(&l->shared.m);
+    return n;
+}
+
 void limits_release(struct limits *l, struct cap **cap)
 {
     struct row *row = NULL;

@@ -18,6 +18,8 @@ struct cap *limits_get(struct limits *l, enum pool_cap kind, const char *name,
                        const struct cap_settings *settings);
 /* Frees it with the last reference; clears the pointer; NULL is fine. */
 void limits_release(struct limits *l, struct cap **cap);
+/* How many references there are to that cap; 0: there is none. */
+unsigned limits_count(struct limits *l, enum pool_cap kind, const char *name);
 /* The one over all pools; lives as long as l. */
 struct cap *limits_total(struct limits *l);
 

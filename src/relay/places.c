@@ -2,6 +2,7 @@
 /* places.c - what a pool and a target need beside their ledgers. */
 #include "relay/places.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "conf/effective.h"
 #include "pool/registry.h"
@@ -154,6 +155,12 @@ static void fill_entry(struct registry_entry *e, const struct config *cfg,
     };
 }
 
+/* Of [databases] or the URL: the entry for names that have none. */
+static bool is_fallback(const struct config_database *db)
+{
+    return strcmp(db->name, "*") == 0;
+}
+
 struct pool *places_find(struct places *places, struct setup *setup,
                          const struct setup_login *login, const char *database, const char *user)
 {
@@ -165,6 +172,8 @@ struct pool *places_find(struct places *places, struct setup *setup,
     struct registry_entry entry;
     fill_entry(&entry, setup_config(setup), login);
     struct limits *limits = registry_limits(places->registry);
+    if (is_fallback(login->db) && limits_count(limits, POOL_CAP_DATABASE, database) == 0)
+        log_info("registered new auto-database: %s", database);
     struct place *p = xcalloc(1, sizeof *p);
     mutex_init(&p->shared.m);
     p->shared.terms = make_terms(places, setup, login, database, pool_user);
@@ -211,6 +220,12 @@ bool place_has_parsed(struct place *p, uint64_t statement)
 
 /* ---- a reload -------------------------------------------------------------------------- */
 
+bool places_may_use(const struct config *cfg, const struct pool *pool)
+{
+    const struct config_database *db = config_find_database(cfg, pool_database(pool));
+    return db && (!db->user || strcmp(db->user, pool_user(pool)) == 0);
+}
+
 uint64_t places_renew(struct places *places, struct pool *pool, struct setup *setup,
                       uint64_t now_us)
 {
@@ -218,8 +233,11 @@ uint64_t places_renew(struct places *places, struct pool *pool, struct setup *se
     struct setup_login login;
     struct registry_entry entry;
     setup_find_login(setup, pool_database(pool), pool_user(pool), &login);
-    if (!login.db)
-        return 0;
+    if (!places_may_use(setup_config(setup), pool)) {
+        /* Unused from now on, so min_pool_size does not count. */
+        atomic_store_explicit(&p->active_us, 0, memory_order_relaxed);
+        return pool_recycle(pool);
+    }
     struct terms *fresh = make_terms(places, setup, &login, pool_database(pool), pool_user(pool));
     struct terms *before = place_terms(p);
     bool same = terms_succeed(fresh, before);

@@ -65,10 +65,13 @@ bool place_has_parsed(struct place *p, uint64_t statement);
 
 /* A reload: limits of targets, those that are there and those to come. */
 void places_set_limits(struct places *p, const struct target_limits *limits);
+/* Whether clients that log in by cfg may come to this pool: not if its database is gone, or all of
+ * the database's clients share the pool of another user. */
+bool places_may_use(const struct config *cfg, const struct pool *pool);
 /* A reload, once no worker looks at an older setup: the pool's place gets terms and limits by
- * `setup`. A new secret, address or way of connecting makes a new generation of servers: returns
- * the workers that must sweep the pool for those that are idle. The pool of a database that is gone
- * keeps what it had; its clients are sent away. */
+ * `setup`. A new address or way of connecting makes a new generation of servers: returns the
+ * workers that must sweep the pool for those that are idle. The same where no client can come to
+ * the pool any more; those that are there are sent away. */
 uint64_t places_renew(struct places *p, struct pool *pool, struct setup *setup, uint64_t now_us);
 
 /* What the console's own clients did: it counts as one more pool. */

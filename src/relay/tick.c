@@ -194,12 +194,15 @@ static uint64_t or_ever(uint64_t us)
     return us ? us : UINT64_MAX;
 }
 
-/* pool_idle_timeout; autodb_idle_timeout for names that only the fallback entry knows. */
+/* pool_idle_timeout; autodb_idle_timeout for names that only the fallback entry knows; not at all
+ * if a reload has taken the database away. */
 static uint64_t keep_us(const struct pool *p, void *arg)
 {
     const struct relay *r = arg;
     const struct config *cfg = setup_config(r->setup);
     uint64_t us = or_ever(cfg->pool_idle_timeout_us);
+    if (!places_may_use(cfg, p))
+        return 0;
     struct place *place = pool_owner(p);
     if (config_find_database(cfg, pool_database(p)) == cfg->fallback &&
         or_ever(cfg->autodb_idle_timeout_us) < us)
@@ -207,9 +210,24 @@ static uint64_t keep_us(const struct pool *p, void *arg)
     return us > KEEP_UNKNOWN_US && !place_is_known(place) ? KEEP_UNKNOWN_US : us;
 }
 
+/* A pool refers to the cap of its database twice: by its place, and by its row in the registry. */
+#define CAPS_OF_A_POOL 2
+
+/* Nothing remains of a database without a line when its last pool ends. */
+static void tell_of_database(struct relay *r, const char *name)
+{
+    const struct config *cfg = setup_config(r->setup);
+    const struct config_database *db = config_find_database(cfg, name);
+    struct limits *limits = registry_limits(r->shared->registry);
+    if ((!db || db == cfg->fallback) &&
+        limits_count(limits, POOL_CAP_DATABASE, name) == CAPS_OF_A_POOL)
+        log_warning("dropping database '%s' as it does not exist anymore or inactive auto-database",
+                    name);
+}
+
 static void on_pool_end(const struct pool *p, uint64_t unused_us, void *arg)
 {
-    (void)arg;
+    tell_of_database(arg, pool_database(p));
     log_info("cleaning up idle pool for user %s on db %s because: pool idle timeout (age=%llus)",
              pool_user(p), pool_database(p), (unsigned long long)(unused_us / US_PER_S));
 }

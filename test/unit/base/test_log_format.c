@@ -33,7 +33,7 @@ static void a_peer_cannot_forge_a_line(void **state)
 {
     (void)state;
     expect(LOG_SHAPE_TEXT, "a\nb\rc\033d\te",
-           "2026-01-31 11:00:00.123 UTC [4711] WARNING a b c d\te\n");
+           "2026-01-31 11:00:00.123 UTC [4711] WARNING a\n\tb c d\te\n");
 }
 
 #define HEAD                                                                                       \

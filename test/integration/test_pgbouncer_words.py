@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: PostgreSQL
+"""The words that scripts and monitors look for in PgBouncer's log and in its errors are in ours.
+
+Each case provokes one event in a pooler that they share; then its words must be in the log, in lines
+of PgBouncer's form, and those for the client in what the client was told. What else our texts say is
+the subject of other tests.
+"""
+
+import re
+import socket
+import struct
+from contextlib import ExitStack, suppress
+
+import pytest
+
+from support import wire
+from support.pooler import Pooler
+from support.waiting import wait_until
+from support.wire import Disconnected, ServerError, Wire
+from test_reload import change, hang_up
+
+STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \S+ \[\d+\] "
+CLIENT = r"C-0x[0-9a-f]+: "
+SERVER = r"S-0x[0-9a-f]+: "
+PLACE = r"127\.0\.0\.1:\d+ "
+
+
+@pytest.fixture(scope="module")
+def pooler(workspace, shared_postgres):
+    """Databases that differ in what goes wrong with them."""
+    at = f"host={shared_postgres.host} port={shared_postgres.port}"
+    closed = socket.socket()
+    closed.bind(("127.0.0.1", 0))  # bound and not listening: connecting is refused
+    pooler = Pooler(
+        workspace, shared_postgres,
+        databases={
+            "app": f"{at} dbname=app",
+            "one": f"{at} dbname=app pool_size=1 query_wait_timeout=1",
+            "spare": f"{at} dbname=app pool_size=1 reserve_pool_size=1",
+            "narrow": f"{at} dbname=app max_db_connections=1",
+            "two_clients": f"{at} dbname=app max_db_client_connections=2",
+            "statement": f"{at} dbname=app pool_mode=statement",
+            "absent": f"{at} dbname=no_such_database",
+            "refused": f"host=127.0.0.1 port={closed.getsockname()[1]}",
+            "nameless": "host=no-such-host.invalid",
+            "removed": f"{at} dbname=app",
+            "changed": f"{at} dbname=app pool_mode=session",
+        },
+        max_client_conn=12, reserve_pool_timeout="200ms", pool_idle_timeout="1",
+        max_user_client_connections=6, unix_socket_dir=workspace / "words",
+        server_login_retry="100ms", client_login_timeout=2, tcp_defer_accept=0,
+    )
+    (workspace / "words").mkdir(mode=0o777)
+    (workspace / "words").chmod(0o777)
+    try:
+        yield pooler.start()
+    finally:
+        pooler.stop()
+        closed.close()
+
+
+def login_error(pooler, user="app", password=None, database="app", parameters=()):
+    with pooler.wire() as client:
+        try:
+            client.login(user, pooler.users.get(user, "none") if password is None else password,
+                         database, **dict(parameters))
+        except ServerError as refusal:
+            assert client.is_closed_by_peer()
+            return refusal
+    raise AssertionError("it was let in")
+
+
+def raw_error(pooler, *packets):
+    with pooler.wire() as client:
+        client.send(*packets)
+        refusal = client.read_error()
+        assert client.is_closed_by_peer()
+        return refusal
+
+
+# What the client is told: name, how, severity, words. The log has them behind "pooler error: " and,
+# as the connection ends, behind "closing because: ".
+REFUSALS = {
+    "unknown database": (
+        lambda p: login_error(p, database="nowhere"), "no such database: nowhere"),
+    "wrong password": (
+        lambda p: login_error(p, password="wrong"), "SASL authentication failed"),
+    "wrong password, as md5 says it": (
+        lambda p: login_error(p, password="wrong"), "password authentication failed"),
+    "unknown user": (
+        lambda p: login_error(p, user="nobody"), "SASL authentication failed"),
+    "database that the server does not have": (
+        lambda p: login_error(p, database="absent"),
+        'database "no_such_database" does not exist'),
+    "no user": (
+        lambda p: raw_error(p, wire.startup({"database": "app"})), "no username supplied"),
+    "protocol 2": (
+        lambda p: raw_error(p, wire.startup({"user": "app"}, version=2 << 16)),
+        "old V2 protocol not supported"),
+    "no startup packet": (
+        lambda p: raw_error(p, struct.pack("!ii", 7, 0)), "bad packet header: '0000000700000000'"),
+    "no terminator": (
+        lambda p: raw_error(p, wire.request(196608, b"user\0app\0database\0app\0x")),
+        "invalid startup packet layout: expected terminator as last byte"),
+    "bytes behind an SSLRequest": (
+        lambda p: raw_error_of_tls(p), "received unencrypted data after SSL request"),
+    "options of another kind": (
+        lambda p: login_error(p, parameters={"options": "-x"}),
+        "unsupported options startup parameter: only '-c config=val' and '--config=val' are allowed"),
+    "transaction in statement mode": (
+        lambda p: query_error(p, "statement", "BEGIN"),
+        "transaction blocks not allowed in statement pooling mode"),
+}
+
+
+def raw_error_of_tls(pooler):
+    with pooler.wire() as client:
+        client.send(wire.request(wire.SSL_REQUEST) + b"more")
+        return client.read_error()
+
+
+def query_error(pooler, database, text):
+    with pooler.login(database=database) as client:
+        client.send(wire.query(text))
+        refusal = client.read_error()
+        assert refusal.severity == "ERROR" or client.is_closed_by_peer()
+        return refusal
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_a_refusal_has_its_words_at_the_client_and_in_the_log(pooler, case):
+    provoke, words = REFUSALS[case]
+    before = len(pooler.log())
+    refusal = provoke(pooler)
+    assert refusal.severity == "FATAL"
+    assert words in refusal.text
+    said = re.escape(words).replace("'", ".")
+    for form in (rf"{STAMP}WARNING {CLIENT}\S+@{PLACE}pooler error: .*{said}",
+                 rf"{STAMP}LOG {CLIENT}\S+@{PLACE}closing because: .*{said}.* \(age=\d+s\)"):
+        wait_until(lambda: re.search(form, pooler.log()[before:]), form)
+
+
+# Events: how, what the client is told (None: nothing), what the log has.
+
+def evicted(pooler):
+    with pooler.login(database="narrow") as client:
+        client.query("SELECT 1")
+    with pooler.login("other", "narrow") as client:
+        assert client.query("SELECT 1") == [["1"]]
+
+
+def reserve(pooler):
+    with pooler.login(database="spare") as holder, pooler.login(database="spare") as other:
+        holder.query("BEGIN")
+        assert other.query("SELECT 1") == [["1"]]
+
+
+def waits_too_long(pooler):
+    with pooler.login(database="one") as holder, pooler.login(database="one") as other:
+        holder.query("BEGIN")
+        other.send(wire.query("SELECT 1"))
+        refusal = other.read_error()
+        assert other.is_closed_by_peer()
+        return refusal
+
+
+def unreachable(database):
+    def provoke(pooler):
+        with suppress(ServerError, Disconnected), pooler.login(database=database):
+            pass
+    return provoke
+
+
+def database_removed(pooler):
+    with pooler.login(database="removed") as client:
+        client.query("SELECT 1")
+        ini = pooler.command[1].read_text()
+        pooler.command[1].write_text(re.sub(r"removed = .*\n", "", ini))
+        hang_up(pooler)
+        refusal = client.read_error()
+    wait_until(lambda: pooler.pool("removed") is None, "its pool is gone, too")
+    return refusal
+
+
+def database_changed(pooler):
+    with pooler.login(database="changed") as client:
+        client.query("SELECT 1")
+        with pooler.login(database="changed") as other:
+            other.query("SELECT 1")
+        change(pooler, "changed = host=", "changed = user=other host=")
+        hang_up(pooler)
+        return client.read_error()
+
+
+def too_many(database, user="app", n=20):
+    def provoke(pooler):
+        with ExitStack() as stack:
+            for _ in range(n):
+                client = stack.enter_context(pooler.wire())
+                try:
+                    client.login(user, pooler.users[user], database)
+                except ServerError as refusal:
+                    assert client.is_closed_by_peer()
+                    return refusal
+        raise AssertionError("all were let in")
+    return provoke
+
+
+def too_many_in_all(pooler):
+    with ExitStack() as stack:
+        for number in range(20):
+            client = stack.enter_context(pooler.wire())
+            try:
+                client.login(*[("app", "app secret"), ("other", "other secret")][number % 2], "app")
+            except ServerError as refusal:
+                return refusal
+
+
+def over_the_unix_socket(pooler):
+    path = pooler.directory.parent / "words" / f".s.PGSQL.{pooler.port}"
+    with socket.socket(socket.AF_UNIX) as plain:
+        plain.settimeout(20)
+        plain.connect(str(path))
+        plain.sendall(wire.startup({"user": "app", "database": "nowhere"}))
+        plain.recv(100)
+    wait_until(lambda: "unix(" in pooler.log(), "it is in the log")
+
+
+def leaves(end):
+    def provoke(pooler):
+        with pooler.login() as client:
+            client.query("SELECT 1")
+            if end:
+                client.terminate()
+    return provoke
+
+
+def said_never_to_log_in(pooler):
+    with pooler.wire() as client:
+        refusal = client.read_error()
+        assert client.is_closed_by_peer()
+        return refusal
+
+
+EVENTS = {
+    "login": (leaves(True), None, [
+        rf"LOG {CLIENT}app/app@{PLACE}login attempt: db=app user=app tls=no replication=no$",
+        rf"LOG {CLIENT}app/app@{PLACE}closing because: client close request \(age=\d+s\)$"]),
+    "client that vanishes": (leaves(False), None, [
+        rf"LOG {CLIENT}app/app@{PLACE}closing because: client unexpected eof \(age=\d+s\)$"]),
+    "new server": (evicted, None, [
+        rf"LOG {SERVER}narrow/other@{PLACE}new connection to server \(from 127\.0\.0\.1:\d+\)$",
+        rf"LOG {SERVER}narrow/other@{PLACE}SSL established: TLSv1\.3/\S+$"]),
+    "evicted server": (evicted, None, [
+        rf"LOG {SERVER}narrow/\w+@{PLACE}closing because: evicted \(age=\d+s\)$"]),
+    "reserve": (reserve, None, [r"WARNING .*taking connection from reserve_pool"]),
+    "pool that nobody uses": (lambda pooler: wait_until(
+        lambda: "cleaning up idle pool" in pooler.log(), "a pool is forgotten"), None, []),
+    "query_wait_timeout": (waits_too_long, "query_wait_timeout", [
+        rf"LOG {CLIENT}one/app@{PLACE}closing because: .*query_wait_timeout.* \(age=1s\)$"]),
+    "refused connection": (unreachable("refused"), None, [
+        rf"LOG {SERVER}refused/app@{PLACE}closing because: .*connect failed.* \(age=\d+s\)$"]),
+    "name without address": (unreachable("nameless"), None, [
+        rf"LOG {SERVER}nameless/app@\S+ closing because: .*server DNS lookup failed.* \(age=\d+s\)$"]),
+    "database taken out of the file": (database_removed, "database removed", [
+        rf"LOG {CLIENT}removed/app@{PLACE}closing because: database removed",
+        rf"LOG {SERVER}removed/app@{PLACE}closing because: database configuration changed",
+        "cleaning up idle pool for user app on db removed because: "]),
+    "database changed in the file": (database_changed, "database configuration changed", [
+        rf"LOG {SERVER}changed/app@{PLACE}closing because: database configuration changed"]),
+    "too many clients of a database": (
+        too_many("two_clients"), "client connections exceeded (max_db_client_connections)", []),
+    "too many clients of a user": (
+        too_many("app"), "client connections exceeded (max_user_client_connections)", []),
+    "too many clients": (
+        too_many_in_all, "no more connections allowed (max_client_conn)", []),
+    "login that never comes": (said_never_to_log_in, "client_login_timeout", [
+        rf"LOG {CLIENT}\(nodb\)/\(nouser\)@{PLACE}closing because: client_login_timeout"]),
+    "client of the Unix socket": (over_the_unix_socket, None, [
+        rf"{CLIENT}\S+@unix\(\d+\):\d+ "]),
+}
+
+
+@pytest.mark.parametrize("case", EVENTS)
+def test_an_event_has_its_words_in_the_log(pooler, case):
+    provoke, words, forms = EVENTS[case]
+    before = len(pooler.log())
+    told = provoke(pooler)
+    if words:
+        assert told.severity == "FATAL"
+        assert words in told.text
+        forms = forms + [rf"WARNING {CLIENT}\S+@{PLACE}pooler error: .*{re.escape(words)}"]
+    for form in forms:
+        wait_until(lambda: re.search(form, pooler.log()[before:], re.MULTILINE), form)
