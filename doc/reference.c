@@ -33,8 +33,9 @@ static const struct group {
       END}},
     {"Who may log in",
      {S(auth_type), S(auth_file), S(auth_hba_file), S(auth_ident_file), S(auth_query), S(auth_user),
-      S(auth_dbname), S(auth_ldap_options), S(admin_users), S(stats_users), S(max_unauthenticated),
-      S(client_login_timeout), S(scram_iterations), S(login_notify_message), END}},
+      S(auth_dbname), S(auth_query_cache_time), S(auth_ldap_options), S(admin_users),
+      S(stats_users), S(max_unauthenticated), S(client_login_timeout), S(scram_iterations),
+      S(login_notify_message), END}},
     {"Pools and limits",
      {S(pool_mode), S(default_pool_size), S(min_pool_size), S(warm_window), S(reserve_pool_size),
       S(reserve_pool_timeout), S(max_db_connections), S(max_user_connections),
@@ -85,6 +86,8 @@ static const struct group {
 static const char *const more[SETTING_COUNT] = {
     [S(application_name_add_host)] =
         "The name becomes \"NAME - ADDRESS:PORT\". A later SET is not changed.",
+    [S(auth_dbname)] = "If it is empty, auth_query runs in the database that the client asks for, "
+                       "and it cannot be used for the console.",
     [S(auth_hba_file)] =
         "As pg_hba.conf: local, host, hostssl and hostnossl; databases by name, all, sameuser, "
         "replication and @file; users by name, all and @file; addresses as all, address/bits or "
@@ -93,11 +96,20 @@ static const char *const more[SETTING_COUNT] = {
         "that is not understood is an error: pgballast does not start, or keeps the rules it has.",
     [S(auth_ident_file)] = "Each line has the name of a map, a system user or the name in a "
                            "certificate, and a database user or all.",
+    [S(auth_query)] =
+        "The user's name is its parameter $1. It gives one row of two columns: the name that he "
+        "has from now on (NULL: his own), and his secret (NULL: he cannot log in by password). No "
+        "row: \"no such user\". pg_catalog comes first in its search_path, and pg_temp last.",
+    [S(auth_query_cache_time)] =
+        "After a wrong password it is asked again at once. That there is no such user is never "
+        "kept. A reload forgets everything.",
     [S(auth_type)] =
         "md5 also uses SCRAM where the stored secret is a SCRAM verifier. any asks nobody for a "
         "password and ignores the name, so that each database needs a user; trust asks users that "
         "are known for none. cert takes who shows a certificate whose common name is the user's, "
         "exactly. hba asks auth_hba_file.",
+    [S(auth_user)] = "Its password stands in auth_file. Without it, users who are not in auth_file "
+                     "are unknown.",
     [S(breaker_open_time)] = "Doubles with each probe that fails, up to eight times this. Clients "
                              "are refused at once meanwhile, and told when the next try is.",
     [S(client_tls_auto)] = "It is kept in state_dir, if there is one. pgballast --print-ca prints "

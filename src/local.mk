@@ -121,6 +121,7 @@ libpgballast_a_SOURCES += \
 	src/server/server_responses.c
 
 libpgballast_a_SOURCES += \
+	src/relay/auth_query.c src/relay/auth_query.h \
 	src/relay/broker.c src/relay/broker.h \
 	src/relay/cancel.c src/relay/cancel.h \
 	src/relay/cancel_key.c src/relay/cancel_key.h \
@@ -136,6 +137,7 @@ libpgballast_a_SOURCES += \
 	src/relay/leave.c src/relay/leave.h \
 	src/relay/link.c src/relay/link.h \
 	src/relay/look.c src/relay/look.h \
+	src/relay/lookups.c src/relay/lookups.h \
 	src/relay/names.c src/relay/names.h \
 	src/relay/own.c src/relay/own.h \
 	src/relay/order.c src/relay/order.h \

@@ -56,7 +56,7 @@ bool secret_check_md5(const struct secret *s, struct span user, const uint8_t sa
                       struct span answer, struct error *err);
 /* A clear-text password, without its final NUL, against every form. A SCRAM verifier costs one
  * PBKDF2 unless the same password was right before; only right passwords enter the cache (kc may
- * be NULL). */
+ * be NULL), and what they disclose is noted as by secret_learn. */
 bool secret_check_password(const struct secret *s, struct span user, struct span password,
                            struct keycache *kc, struct error *err);
 /* Notes the ClientKey that a SCRAM login with this secret disclosed, so that we can log in to

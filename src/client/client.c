@@ -32,9 +32,11 @@ static const struct client_state_row {
     [CLIENT_NEW] = {"new", "login", TO(TLS) | TO(STARTUP) | TO(CLOSING), client_startup_input},
     [CLIENT_TLS] = {"tls", "login", TO(STARTUP) | TO(CLOSING), NULL},
     [CLIENT_STARTUP] = {"startup", "login",
-                        TO(TLS) | TO(AUTH) | TO(WELCOME) | TO(CANCEL) | TO(CLOSING),
+                        TO(TLS) | TO(LOOKUP) | TO(AUTH) | TO(WELCOME) | TO(CANCEL) | TO(CLOSING),
                         client_startup_input},
-    [CLIENT_AUTH] = {"auth", "login", TO(WELCOME) | TO(CLOSING), client_login_input},
+    [CLIENT_LOOKUP] = {"lookup", "login", TO(AUTH) | TO(WELCOME) | TO(CLOSING),
+                       client_login_unasked},
+    [CLIENT_AUTH] = {"auth", "login", TO(LOOKUP) | TO(WELCOME) | TO(CLOSING), client_login_input},
     [CLIENT_WELCOME] = {"welcome", "waiting", TO(IDLE) | TO(CLOSING), requests},
     [CLIENT_IDLE] = {"idle", "idle", TO(WAITING) | TO(LINKED) | TO(CLOSING), requests},
     [CLIENT_WAITING] = {"waiting", "waiting", TO(LINKED) | TO(IDLE) | TO(CLOSING), requests},
@@ -349,6 +351,11 @@ const struct setup_login *client_setup_login(const struct client *c)
     return &c->who->login;
 }
 
+struct setup *client_setup(const struct client *c)
+{
+    return c->who->setup;
+}
+
 struct param_set *client_params(const struct client *c)
 {
     return c->params;
@@ -424,7 +431,9 @@ void client_sweep(struct client *c, uint64_t now_us)
         if (!cfg->client_login_timeout_us || now_us - c->born_us < cfg->client_login_timeout_us)
             return;
         error_set(&err, SQLSTATE_PROTOCOL_VIOLATION, "client_login_timeout%s",
-                  c->state == CLIENT_WELCOME ? " (server down)" : "");
+                  c->state == CLIENT_WELCOME  ? " (server down)"
+                  : c->state == CLIENT_LOOKUP ? " (auth_query was not answered)"
+                                              : "");
         client_fail(c, &err);
         return;
     }

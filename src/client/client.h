@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* client.h - one connection from an application: accepted, proven, then asking.
  *
- *   NEW -> TLS -> STARTUP -> AUTH -> WELCOME -> IDLE <-> WAITING
- *                                                ^  \      |
- *                                                |   v     v
- *                                                +-- LINKED         (any -> CLOSING)
+ *   NEW -> TLS -> STARTUP -> LOOKUP <-> AUTH -> WELCOME -> IDLE <-> WAITING
+ *                       \_______________^                   ^  \      |
+ *                                                           |   v     v
+ *                                                           +-- LINKED         (any -> CLOSING)
  *
  * A client belongs to one worker for its whole life. It knows how to log in and how to cut its
  * bytes into messages; what becomes of a message is decided by its struct client_ops: the relay's
@@ -34,6 +34,7 @@ enum client_state {
     CLIENT_NEW,
     CLIENT_TLS,
     CLIENT_STARTUP,
+    CLIENT_LOOKUP, /* its secret is being fetched by auth_query */
     CLIENT_AUTH,
     CLIENT_WELCOME,
     CLIENT_IDLE,
@@ -72,6 +73,13 @@ struct client_ops {
     void (*on_gone)(struct client *c);
 };
 
+/* What auth_query said of a user; borrowed during client_found. */
+struct client_finding {
+    struct span user;            /* what he is called from now on */
+    const struct secret *secret; /* NULL: there is no such user */
+    bool remembered;             /* it was asked for somebody else, a while ago */
+};
+
 /* What the worker shares with all its clients. */
 struct client_context {
     struct loop *loop;
@@ -88,6 +96,10 @@ struct client_context {
     void *owner; /* the relay, or the tests' stand-in */
     bool (*may_login)(void *owner, struct client *c, struct error *err);
     void (*login_done)(void *owner, struct client *c); /* left the unauthenticated ones */
+    /* The client is LOOKUP: client_found comes, now or later, or client_fail. */
+    void (*look_up)(void *owner, struct client *c);
+    /* What was remembered was not what the client has proven: it may have changed. */
+    void (*doubt)(void *owner, struct client *c);
 };
 
 /* Another setup takes the place of the context's; borrowed. */
@@ -127,6 +139,11 @@ void client_enter(struct client *c, enum client_state next);
  * the cancel key. The client's own start-up parameters are laid over `base`. */
 void client_welcome(struct client *c, struct span reports, struct param_set *base, struct span key);
 
+/* After look_up. */
+void client_found(struct client *c, const struct client_finding *f);
+/* While it logs in: as it has called itself, whatever auth_query calls it. */
+const char *client_called_user(const struct client *c);
+
 /* Sends and clears *out. */
 bool client_send(struct client *c, struct outgoing *out);
 bool client_is_blocked(const struct client *c);
@@ -145,6 +162,8 @@ enum replication client_replication(const struct client *c);
 const char *client_raw_options(const struct client *c);
 const char *client_database(const struct client *c);
 const struct setup_login *client_setup_login(const struct client *c);
+/* What its names were looked up in. */
+struct setup *client_setup(const struct client *c);
 /* After a reload, for a client that is proven: looks its names up in the context's setup. False if
  * its database is not there any more (and client_setup_login says so from now on). */
 bool client_refresh_setup(struct client *c);

@@ -57,6 +57,8 @@ void client_startup_secured(struct client *c);
 /* client_login.c: authentication */
 void client_login_start(struct client *c);
 void client_login_input(struct client *c, struct span bytes);
+/* It speaks while its secret is looked up. */
+void client_login_unasked(struct client *c, struct span bytes);
 /* Appends what is still to be said about a proof: it leaves with the message that comes next. */
 void client_login_answer(struct client *c, struct buf *out);
 void client_login_free(struct client *c);

@@ -30,14 +30,20 @@ struct client_login_run *client_login_run_new(void)
     return xcalloc(1, sizeof(struct client_login_run));
 }
 
+static void wipe_buf(struct buf *b)
+{
+    mem_wipe(b->data, b->cap);
+    buf_reset(b);
+}
+
 /* Nothing of a proof is kept longer than it takes to check it. */
 static void forget_proof(struct client_login_run *run)
 {
     if (run->scram_begun)
         scram_server_fini(&run->scram);
     run->scram_begun = false;
-    mem_wipe(run->held.data, run->held.cap);
-    buf_reset(&run->held);
+    wipe_buf(&run->held);
+    wipe_buf(&run->proof);
 }
 
 void client_login_free(struct client *c)
@@ -49,6 +55,7 @@ void client_login_free(struct client *c)
     buf_reset(&run->answer);
     free(run->options);
     mem_wipe(run->md5_salt, sizeof run->md5_salt);
+    free(run->called_user);
     free(run);
     c->login = NULL;
 }
@@ -184,6 +191,8 @@ bool client_refresh_setup(struct client *c)
         return true;
     c->who = client_who_get(c->context->known, c->context->setup, span_str(old->user),
                             span_str(old->database));
+    if (old->found && c->who->login.by_query)
+        client_who_found(c->context->known, &c->who, span_str(old->user), old->found);
     client_who_unref(&old);
     return c->who->login.db != NULL;
 }
@@ -217,6 +226,21 @@ static void begin_exchange(struct client *c, const struct config *cfg)
         send_buf(c, &b);
 }
 
+/* Who it says it is, is known. */
+static void go_on(struct client *c)
+{
+    if (client_method_is_exchange(c->login->method))
+        begin_exchange(c, setup_config(c->who->setup));
+    else
+        proven(c);
+}
+
+static void look_up(struct client *c)
+{
+    client_enter(c, CLIENT_LOOKUP);
+    c->context->look_up(c->context->owner, c);
+}
+
 void client_login_start(struct client *c)
 {
     static const char *const replication[] = {
@@ -241,15 +265,22 @@ void client_login_start(struct client *c)
     if (client_method_is_own_operator(c)) {
         client_log(c, LOG_INFO_LEVEL, "pgbouncer access from unix socket");
         proven(c);
-    } else if (!client_method_choose(c, &err)) {
-        login_failed(c, &err);
-    } else if (client_method_is_exchange(c->login->method)) {
-        begin_exchange(c, cfg);
-    } else if (client_method_admits(c, &err)) {
-        proven(c);
-    } else {
-        login_failed(c, &err);
+        return;
     }
+    if (!client_method_choose(c, &err)) {
+        login_failed(c, &err);
+        return;
+    }
+    enum login_method method = c->login->method;
+    bool look = client_setup_login(c)->by_query && method != LOGIN_ANY;
+    /* Who asks for nothing but to be somebody is to be known first. */
+    bool later = client_method_is_exchange(method) || (look && method == LOGIN_TRUST);
+    if (!later && !client_method_admits(c, &err))
+        login_failed(c, &err);
+    else if (look)
+        look_up(c);
+    else
+        go_on(c);
 }
 
 /* ---- answers --------------------------------------------------------------------------- */
@@ -267,28 +298,49 @@ static bool take_string(struct client *c, struct span body, struct span *out)
     return false;
 }
 
-static void take_password(struct client *c, struct span body)
+static bool is_right(struct client *c, struct span password)
 {
     const struct secret *known = client_setup_login(c)->secret;
     /* Who does not exist takes as long. */
     const struct secret *secret = known ? known : setup_decoy(c->who->setup);
-    struct span password, user = span_str(client_user(c));
+    struct span user = span_str(client_user(c));
     struct error err;
-    if (!take_string(c, body, &password))
-        return;
     bool right = false;
     if (secret && c->login->method == LOGIN_MD5)
         right = secret_check_md5(secret, user, c->login->md5_salt, password, &err);
     else if (secret)
         right = secret_check_password(secret, user, password, NULL, &err);
-    if (right && known)
+    return right && known;
+}
+
+/* A password that is wrong may have been changed since its secret was looked up. */
+static void settle_password(struct client *c, struct span password)
+{
+    struct client_login_run *run = c->login;
+    if (is_right(c, password)) {
         proven(c);
-    else
+    } else if (run->remembered) {
+        run->remembered = false;
+        buf_append(&run->proof, password.p, password.n);
+        c->context->doubt(c->context->owner, c);
+        look_up(c);
+    } else {
         refuse_password(c);
+    }
+}
+
+static void take_password(struct client *c, struct span body)
+{
+    struct span password;
+    if (take_string(c, body, &password))
+        settle_password(c, password);
 }
 
 static void sasl_ended_badly(struct client *c, enum scram_result result, struct error *err)
 {
+    /* The exchange has begun with the old verifier: it is too late for another. */
+    if (c->login->remembered)
+        c->context->doubt(c->context->owner, c);
     if (result == SCRAM_BAD || strcmp(err->sqlstate, SQLSTATE_INVALID_PASSWORD) != 0)
         login_failed(c, err);
     else
@@ -369,6 +421,44 @@ void client_login_input(struct client *c, struct span bytes)
     struct buf message = *held;
     *held = (struct buf){0};
     take_answer(c, f.body);
-    mem_wipe(message.data, message.cap);
-    buf_reset(&message);
+    wipe_buf(&message);
+}
+
+/* ---- auth_query ------------------------------------------------------------------------ */
+
+void client_found(struct client *c, const struct client_finding *f)
+{
+    struct client_login_run *run = c->login;
+    if (c->state != CLIENT_LOOKUP)
+        return;
+    if (!f->secret) {
+        /* With auth_query, names are no secret that could be kept: PgBouncer says so, too. */
+        client_log(c, LOG_INFO_LEVEL, "no such user: %s", client_user(c));
+        refuse(c, SQLSTATE_INVALID_AUTHORIZATION, "no such user");
+        return;
+    }
+    if (!run->called_user && !span_is(f->user, client_user(c)))
+        run->called_user = xstrdup(client_user(c));
+    client_who_found(c->context->known, &c->who, f->user, f->secret);
+    run->remembered = f->remembered;
+    if (client_setup_login(c)->is_console)
+        client_method_grant_console(c);
+    if (buf_is_empty(&run->proof))
+        go_on(c);
+    else
+        settle_password(c, buf_span(&run->proof));
+}
+
+const char *client_called_user(const struct client *c)
+{
+    return c->login && c->login->called_user ? c->login->called_user : client_user(c);
+}
+
+void client_login_unasked(struct client *c, struct span bytes)
+{
+    if (bytes.p[0] == FE_TERMINATE)
+        client_close(c, "client close request");
+    else
+        refuse(c, SQLSTATE_PROTOCOL_VIOLATION,
+               "client spoke before it was asked for authentication");
 }

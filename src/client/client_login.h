@@ -24,6 +24,11 @@ struct client_login_run {
     bool scram_begun;
     bool first_sent; /* SASL: the server-first-message went out */
 
+    /* The secret was looked up (LOOKUP). */
+    bool remembered;   /* a while ago: if it is wrong, it is asked for again */
+    char *called_user; /* what the client called itself; NULL: as who->user */
+    struct buf proof;  /* the password or its hash, while that is done */
+
     /* AuthenticationSASLFinal, once proven: it leaves together with the welcome. */
     struct buf answer;
 };

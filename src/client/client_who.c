@@ -50,6 +50,18 @@ static struct client_who *make(struct setup *setup, struct span user, struct spa
     return w;
 }
 
+static void publish(struct client_known *known, struct client_who *w)
+{
+    /* Of the console each has its own: its rights depend on how its client has come. */
+    if (!known || w->login.is_console)
+        return;
+    struct client_who **slot = slot_of(known, span_str(w->user), span_str(w->database));
+    if (*slot)
+        (*slot)->known = NULL;
+    *slot = w;
+    w->known = known;
+}
+
 struct client_who *client_who_get(struct client_known *known, struct setup *setup, struct span user,
                                   struct span database)
 {
@@ -60,14 +72,23 @@ struct client_who *client_who_get(struct client_known *known, struct setup *setu
         return w;
     }
     w = make(setup, user, database);
-    /* Of the console each has its own: its rights depend on how its client has come. */
-    if (!slot || w->login.is_console)
-        return w;
-    if (*slot)
-        (*slot)->known = NULL;
-    *slot = w;
-    w->known = known;
+    publish(known, w);
     return w;
+}
+
+void client_who_found(struct client_known *known, struct client_who **wp, struct span user,
+                      const struct secret *secret)
+{
+    struct client_who *old = *wp;
+    if (old->found == secret && span_is(user, old->user))
+        return;
+    struct client_who *w = make(old->setup, user, span_str(old->database));
+    w->found = secret_ref(secret);
+    w->login.by_query = true; /* whoever he was renamed to */
+    setup_login_found(&w->login, secret);
+    publish(known, w);
+    client_who_unref(wp);
+    *wp = w;
 }
 
 void client_who_unref(struct client_who **wp)
@@ -78,6 +99,7 @@ void client_who_unref(struct client_who **wp)
         return;
     if (w->known)
         *slot_of(w->known, span_str(w->user), span_str(w->database)) = NULL;
+    secret_unref(&w->found);
     setup_unref(&w->setup);
     free(w);
 }

@@ -15,6 +15,7 @@ struct client_who {
     struct client_known *known; /* where it may be found; NULL: it is nobody else's */
     struct setup *setup;        /* counted: what the login was looked up in */
     struct setup_login login;
+    const struct secret *found; /* counted: what auth_query said (login.by_query); else NULL */
     const char *database;
     char user[]; /* then the database's name */
 };
@@ -27,6 +28,10 @@ void client_known_free(struct client_known **known);
 /* Finds or makes it; a reference for the caller. `known` may be NULL: it is made. */
 struct client_who *client_who_get(struct client_known *known, struct setup *setup, struct span user,
                                   struct span database);
+/* auth_query knows him, by this name, with this secret: exchanges *who, one reference for another,
+ * unless it says so already. */
+void client_who_found(struct client_known *known, struct client_who **who, struct span user,
+                      const struct secret *secret);
 /* Gives it back; NULL inside is fine. */
 void client_who_unref(struct client_who **who);
 

@@ -21,7 +21,7 @@ SETTING_LIST(admin_users, "", "", SETTING_RELOAD,
     "users who may do everything on the console")
 SETTING_BOOL(application_name_add_host, "0", "0", SETTING_RELOAD,
     "append the client's address to application_name at login")
-SETTING_STRING(auth_dbname, "", "", SETTING_RELOAD | SETTING_NULL | SETTING_INERT,
+SETTING_STRING(auth_dbname, "", "", SETTING_RELOAD | SETTING_NULL,
     "database on which auth_query runs")
 SETTING_STRING(auth_file, "", "", SETTING_RELOAD | SETTING_NULL,
     "file with the names and secrets of users")
@@ -36,11 +36,13 @@ SETTING_STRING(auth_query,
     "FROM pg_authid WHERE rolname=$1 AND rolcanlogin",
     "SELECT rolname, CASE WHEN rolvaliduntil < now() THEN NULL ELSE rolpassword END "
     "FROM pg_authid WHERE rolname=$1 AND rolcanlogin",
-    SETTING_RELOAD | SETTING_INERT,
+    SETTING_RELOAD,
     "query that finds the secret of a user who is not in auth_file")
+SETTING_DURATION(auth_query_cache_time, "10", "10", 0, DURATION_MAX_US, SETTING_RELOAD | SETTING_OWN,
+    "how long to believe what auth_query said of a user; 0 is not at all")
 SETTING_ENUM(auth_type, auth_type, auth_type_words, "md5", "scram-sha-256", SETTING_RELOAD,
     "how clients prove who they are")
-SETTING_STRING(auth_user, "", "", SETTING_RELOAD | SETTING_NULL | SETTING_INERT,
+SETTING_STRING(auth_user, "", "", SETTING_RELOAD | SETTING_NULL,
     "user that runs auth_query")
 SETTING_DURATION(autodb_idle_timeout, "3600", "3600", 0, DURATION_MAX_US, SETTING_RELOAD,
     "forget a database made from the fallback entry after this long without use; 0 is never")

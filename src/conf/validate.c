@@ -151,6 +151,12 @@ static void check_server_tls(struct check *c)
                "server_tls_cert_file and server_tls_key_file belong together");
 }
 
+static void refuse_console(struct check *c, const char *from, const char *name)
+{
+    config_report(c->sink, CONFIG_ERROR, from,
+                  "cannot use the reserved \"%s\" database as an auth_dbname", name);
+}
+
 /* What this build does not have must not look as if it worked. */
 static void check_auth(struct check *c)
 {
@@ -162,7 +168,7 @@ static void check_auth(struct check *c)
     if (cfg->auth_type == AUTH_TYPE_HBA && !cfg->auth_hba_file[0])
         refuse(c, SETTING_auth_type, "auth_type = hba needs auth_hba_file");
     if (config_is_console(cfg->auth_dbname))
-        refuse(c, SETTING_auth_dbname, "auth_dbname must not be the console");
+        refuse_console(c, origin(c, SETTING_auth_dbname), cfg->auth_dbname);
 }
 
 /* The name of a loopback address, however written. */
@@ -202,6 +208,8 @@ static void check_database(struct check *c, struct config_database *db)
     if (config_is_console(db->name))
         config_report(c->sink, CONFIG_ERROR, db->origin,
                       "database name \"%s\" is reserved for the console", db->name);
+    if (db->auth_dbname && config_is_console(db->auth_dbname))
+        refuse_console(c, db->origin, db->auth_dbname);
     for (size_t i = 0; i < db->n_hosts; i++)
         if (effective_sslnegotiation(c->cfg, db) == SSLNEGOTIATION_DIRECT &&
             !config_host_is_socket(&db->hosts[i]) &&
@@ -255,31 +263,6 @@ static void check_inert(struct check *c)
     config_free(&defaults);
 }
 
-static void check_inert_keys(struct check *c, const struct config_database *db)
-{
-    const struct {
-        const char *name;
-        const char *value;
-    } keys[] = {
-        {"auth_user", db->auth_user},
-        {"auth_query", db->auth_query},
-        {"auth_dbname", db->auth_dbname},
-    };
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        if (keys[i].value)
-            config_report(c->sink, CONFIG_WARNING, db->origin,
-                          "database \"%s\": %s has no effect in this version", db->name,
-                          keys[i].name);
-}
-
-static void check_inert_lines(struct check *c)
-{
-    for (const struct config_database *db = c->cfg->databases; db; db = db->hh.next)
-        check_inert_keys(c, db);
-    if (c->cfg->fallback)
-        check_inert_keys(c, c->cfg->fallback);
-}
-
 /* A name of its own makes the process one of several; without, their keys are not told apart. */
 static void check_peers(struct check *c)
 {
@@ -303,7 +286,6 @@ bool config_validate(struct config *cfg, struct config_sink *sink)
     check_auth(&c);
     check_databases(&c);
     check_inert(&c);
-    check_inert_lines(&c);
     check_peers(&c);
     return sink->n_errors == errors_before;
 }

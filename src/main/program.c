@@ -17,6 +17,7 @@
 #include "net/tls_context.h"
 #include "pool/registry.h"
 #include "relay/cancel.h"
+#include "relay/lookups.h"
 #include "relay/peer_ledger.h"
 #include "relay/places.h"
 #include "relay/refit.h"
@@ -156,6 +157,7 @@ static bool start_shared(struct program *p, int workers)
     p->shared.cancel_keys = cancel_keys_new();
     p->shared.peers = peer_ledger_new();
     p->shared.keycache = keycache_new(KEYCACHE_ENTRIES);
+    p->shared.lookups = lookups_new();
     p->shared.resolver = resolver_new(p->loop, &names, &err);
     if (!p->shared.resolver)
         log_fatal("%s", err.text);
@@ -223,6 +225,7 @@ void program_stop(struct program *p)
     places_free(&p->shared.places);
     control_free(&p->shared.control);
     cancel_keys_free(&p->shared.cancel_keys);
+    lookups_free(&p->shared.lookups);
     peer_ledger_free(&p->shared.peers);
     keycache_free(&p->shared.keycache);
     loop_free(&p->loop);

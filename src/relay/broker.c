@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/url_profile.h"
+#include "relay/auth_query.h"
 #include "relay/cancel.h"
 #include "relay/care.h"
 #include "relay/dial.h"
@@ -61,6 +62,10 @@ static void fail_waiting(struct session *ses, const struct error *err, struct sp
     struct client *c = ses->client;
     broker_stop_waiting(ses);
     counter_add(&ses->stats->refused, 1);
+    if (client_get_state(c) == CLIENT_LOOKUP) {
+        auth_query_failed(ses, err);
+        return;
+    }
     if (fatal || client_get_state(c) != CLIENT_WAITING) {
         client_fail_report(c, err, report);
         return;
@@ -208,6 +213,10 @@ void broker_want_first(struct session *ses)
 void broker_got_server(struct session *ses, struct lent *l)
 {
     broker_wait_is_over(ses);
+    if (client_get_state(ses->client) == CLIENT_LOOKUP) {
+        auth_query_got_server(ses, l);
+        return;
+    }
     if (client_get_state(ses->client) != CLIENT_WAITING) {
         /* It waited to be welcomed; it asks for a server when it has something to ask. */
         broker_release(l);

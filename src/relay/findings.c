@@ -132,6 +132,14 @@ void findings_refused(struct findings *f, uint64_t now_us, const struct error *t
     mutex_unlock(&f->shared.m);
 }
 
+void findings_forgive(struct findings *f)
+{
+    mutex_lock(&f->shared.m);
+    f->shared.refusals = 0;
+    f->shared.not_before_us = 0;
+    mutex_unlock(&f->shared.m);
+}
+
 bool findings_may_dial(struct findings *f, uint64_t now_us, struct error *err)
 {
     mutex_lock(&f->shared.m);

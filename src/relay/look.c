@@ -24,6 +24,7 @@ static enum look_client_phase client_phase(const struct client *c)
     case CLIENT_NEW:
     case CLIENT_TLS:
     case CLIENT_STARTUP:
+    case CLIENT_LOOKUP:
     case CLIENT_AUTH:
     case CLIENT_CLOSING:
         return LOOK_CLIENT_LOGIN;

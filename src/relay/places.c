@@ -186,6 +186,33 @@ struct pool *places_find(struct places *places, struct setup *setup,
     return registry_add(places->registry, &key, &entry);
 }
 
+static bool is_better(const struct secret *a, const struct secret *than)
+{
+    if (a == than)
+        return false;
+    return !than || !secret_equal(a, than) ||
+           (secret_can_answer_scram(a) && !secret_can_answer_scram(than));
+}
+
+void place_follow_secret(struct place *p, const struct setup_login *login)
+{
+    if (!login->by_query || !login->secret || login->server_secret != login->secret)
+        return;
+    struct terms *before = place_terms(p);
+    if (is_better(login->secret, before->secret)) {
+        struct terms *out = terms_with_secret(before, login->secret);
+        mutex_lock(&p->shared.m);
+        /* A reload, or another login, has been faster: the next one looks again. */
+        if (p->shared.terms == before) {
+            p->shared.terms = out;
+            out = before;
+        }
+        mutex_unlock(&p->shared.m);
+        terms_unref(&out);
+    }
+    terms_unref(&before);
+}
+
 struct terms *place_terms(struct place *p)
 {
     mutex_lock(&p->shared.m);
@@ -220,10 +247,23 @@ bool place_has_parsed(struct place *p, uint64_t statement)
 
 /* ---- a reload -------------------------------------------------------------------------- */
 
+/* Who looks others up is not the user that a database forces on its clients. */
+static bool is_auth_user(const struct config *cfg, const char *user)
+{
+    if (strcmp(cfg->auth_user, user) == 0)
+        return true;
+    for (const struct config_database *db = cfg->databases; db; db = db->hh.next) {
+        if (db->auth_user && strcmp(db->auth_user, user) == 0)
+            return true;
+    }
+    return cfg->fallback && cfg->fallback->auth_user && strcmp(cfg->fallback->auth_user, user) == 0;
+}
+
 bool places_may_use(const struct config *cfg, const struct pool *pool)
 {
     const struct config_database *db = config_find_database(cfg, pool_database(pool));
-    return db && (!db->user || strcmp(db->user, pool_user(pool)) == 0);
+    return db && (!db->user || strcmp(db->user, pool_user(pool)) == 0 ||
+                  is_auth_user(cfg, pool_user(pool)));
 }
 
 uint64_t places_renew(struct places *places, struct pool *pool, struct setup *setup,
@@ -238,8 +278,13 @@ uint64_t places_renew(struct places *places, struct pool *pool, struct setup *se
         atomic_store_explicit(&p->active_us, 0, memory_order_relaxed);
         return pool_recycle(pool);
     }
-    struct terms *fresh = make_terms(places, setup, &login, pool_database(pool), pool_user(pool));
+    if (login.pool_user && strcmp(login.pool_user, pool_user(pool)) != 0)
+        setup_find_auth_user(setup, pool_database(pool), pool_user(pool), &login);
     struct terms *before = place_terms(p);
+    /* Of a user who is not in the configuration: as his last login has told. */
+    if (login.by_query && !login.server_secret && before->secret)
+        setup_login_found(&login, before->secret);
+    struct terms *fresh = make_terms(places, setup, &login, pool_database(pool), pool_user(pool));
     bool same = terms_succeed(fresh, before);
     terms_unref(&before);
 

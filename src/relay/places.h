@@ -56,6 +56,10 @@ void places_free(struct places **p);
 struct pool *places_find(struct places *p, struct setup *setup, const struct setup_login *login,
                          const char *database, const char *user);
 
+/* A client has logged in whose secret is what the pool's servers are shown, and comes from
+ * auth_query: it may have changed, or may have been disclosed, since the pool was made. */
+void place_follow_secret(struct place *p, const struct setup_login *login);
+
 /* The current terms, counted. */
 struct terms *place_terms(struct place *p);
 /* The findings of the current terms (terms.h). */

@@ -4,6 +4,7 @@
 
 #include "pool/registry.h"
 #include "relay/broker.h"
+#include "relay/lookups.h"
 #include "relay/peer.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
@@ -26,7 +27,7 @@ static struct session *any_misplaced(struct relay *r)
     struct session *ses;
     TAILQ_FOREACH(ses, &r->sessions, link)
     {
-        if (ses->pool && (!client_setup_login(ses->client)->db || has_moved(ses)))
+        if (ses->pool && !ses->asking && (!client_setup_login(ses->client)->db || has_moved(ses)))
             return ses;
     }
     return NULL;
@@ -51,7 +52,7 @@ void refit_worker(struct relay *r, struct setup *setup)
      * them look at the newest one when they are through. */
     TAILQ_FOREACH(ses, &r->sessions, link)
     {
-        if (ses->pool)
+        if (ses->pool && !ses->asking)
             (void)client_refresh_setup(ses->client);
     }
     while ((ses = any_misplaced(r)) != NULL)
@@ -100,6 +101,7 @@ void refit_pools(struct relay_shared *shared, struct setup *setup, uint64_t now_
                                  .max_clients = POOL_UNLIMITED};
     places_set_limits(shared->places, &targets);
     cap_set(limits_total(registry_limits(shared->registry)), &total);
+    lookups_doubt_all(shared->lookups);
     registry_each(shared->registry, refit_pool, &run);
     peer_refit(shared, setup);
 }

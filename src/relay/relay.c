@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "client/client_who.h"
+#include "relay/auth_query.h"
 #include "relay/broker.h"
 #include "relay/cancel.h"
 #include "relay/leave.h"
@@ -242,6 +243,8 @@ struct relay *relay_new(struct relay_shared *shared, int worker, struct loop *lo
         .owner = r,
         .may_login = may_login,
         .login_done = login_done,
+        .look_up = auth_query_look_up,
+        .doubt = auth_query_doubt,
     };
     client_context_follow(&r->client_context, r->setup);
     TAILQ_INIT(&r->sessions);

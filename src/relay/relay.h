@@ -21,6 +21,7 @@
  *   leave.c      a client has left in the middle: cancel, drain, roll back, keep the server
  *   tick.c       every time-out
  *   cancel.c     cancel requests, ours and the clients'; peer.c: those for other processes
+ *   auth_query.c ask a server for a user's secret; lookups.c: what was said, who waits for it
  *   places.c     what pools and targets need beside their ledgers
  *   terms.c      under which terms servers are connected to; findings.c: what they then said
  *   refit.c      a reload: the new setup takes the place of the old one
@@ -47,6 +48,7 @@ struct history;
 struct keycache;
 struct limits;
 struct listeners;
+struct lookups;
 struct peer_ledger;
 struct places;
 struct process;
@@ -68,6 +70,7 @@ struct relay_shared {
     struct cancel_keys *cancel_keys;
     struct peer_ledger *peers;
     struct keycache *keycache;
+    struct lookups *lookups;
     struct resolver *resolver;
     struct listeners *listeners; /* on the loop of the first worker, in whose thread they change */
     /* Server and client ids share one sequence, as SHOW CLIENTS and SHOW SERVERS do. */

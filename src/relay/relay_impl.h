@@ -15,6 +15,7 @@
 
 #include <uthash.h>
 
+struct asking;
 struct cancel_run;
 struct own;
 struct peer_run;
@@ -52,6 +53,9 @@ struct session {
     uint8_t pins;         /* enum pin */
     uint8_t key[8];       /* cancel key: process number and secret, as on the wire */
     struct id_link keyed; /* in the table of cancel keys, under its lock */
+
+    /* Its secret is being looked up: pool, place and lent are those it is asked in, if it leads. */
+    struct asking *asking;
 
     struct lent *lent;  /* the server it is linked to */
     struct lent *given; /* the server it got and is about to be linked to */

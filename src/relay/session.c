@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "proto/backend.h"
+#include "relay/auth_query.h"
 #include "relay/broker.h"
 #include "relay/cancel.h"
 #include "relay/control.h"
@@ -92,6 +93,7 @@ static void on_login(struct client *c)
     ses->pool = places_find(r->shared->places, r->setup, client_setup_login(c), client_database(c),
                             client_user(c));
     ses->place = pool_owner(ses->pool);
+    place_follow_secret(ses->place, client_setup_login(c));
     ses->stats = figures_row(ses->place->figures, (unsigned)r->worker);
     if (!control_login(r->shared->control, ses->pool, &err) || !place_admit(ses->place, &err)) {
         client_fail(c, &err);
@@ -149,6 +151,7 @@ static void on_gone(struct client *c)
     struct session *ses = client_data(c);
     if (!ses)
         return;
+    auth_query_gone(ses);
     if (ses->pool)
         broker_stop_waiting(ses);
     cancel_forget_key(ses);

@@ -36,6 +36,22 @@ struct terms *terms_new(struct setup *setup, const struct setup_login *login, co
     return t;
 }
 
+struct terms *terms_with_secret(const struct terms *t, const struct secret *secret)
+{
+    struct terms *copy = xmalloc(sizeof *copy);
+    *copy = *t;
+    atomic_init(&copy->refs, 1);
+    copy->setup = setup_ref(t->setup);
+    copy->database = xstrdup(t->database);
+    copy->user = xstrdup(t->user);
+    copy->secret = secret_ref(secret);
+    copy->targets = xcalloc(t->n_targets, sizeof(struct target *));
+    memcpy(copy->targets, t->targets, t->n_targets * sizeof(struct target *));
+    copy->findings = findings_ref(t->findings);
+    findings_forgive(copy->findings);
+    return copy;
+}
+
 struct terms *terms_ref(struct terms *t)
 {
     atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);

@@ -66,6 +66,8 @@ struct terms *terms_new(struct setup *setup, const struct setup_login *login, co
  * takes its findings over and it returns true. The same secret is kept as the same object in any
  * case: it may have learnt keys that cannot be derived from its text. */
 bool terms_succeed(struct terms *t, const struct terms *before);
+/* The same but for the secret; a refusal of the one before is forgotten. */
+struct terms *terms_with_secret(const struct terms *t, const struct secret *secret);
 struct terms *terms_ref(struct terms *t);
 /* Clears the pointer; NULL inside is fine. */
 void terms_unref(struct terms **t);
@@ -92,6 +94,8 @@ bool findings_have_parsed(struct findings *f, uint64_t statement);
 /* The server refused this user or database. */
 void findings_refused(struct findings *f, uint64_t now_us, const struct error *tell,
                       uint64_t jitter);
+/* It may think better of it. */
+void findings_forgive(struct findings *f);
 /* False while such a refusal is fresh: *err and the time of the next try. */
 bool findings_may_dial(struct findings *f, uint64_t now_us, struct error *err);
 

@@ -52,18 +52,29 @@ static void notify_waiting(struct session *ses)
     client_send(ses->client, &ses->relay->to_client);
 }
 
-static void sweep_waiting(struct session *ses, uint64_t now)
+/* Who asks for its secret may have named a database that does not exist, or the console. */
+static uint64_t wait_limit_us(const struct session *ses)
 {
     const struct config *cfg = setup_config(ses->relay->setup);
     const struct setup_login *login = client_setup_login(ses->client);
-    uint64_t limit = effective_query_wait_timeout_us(cfg, login->db, login->user);
+    return login->db ? effective_query_wait_timeout_us(cfg, login->db, login->user)
+                     : cfg->query_wait_timeout_us;
+}
+
+static void sweep_waiting(struct session *ses, uint64_t now)
+{
+    const struct config *cfg = setup_config(ses->relay->setup);
+    uint64_t limit = wait_limit_us(ses);
     struct error err;
     bool queued = client_get_state(ses->client) == CLIENT_WAITING;
     if (exceeded(ses->wait_since_us, now, limit)) {
         error_set(&err, SQLSTATE_TOO_MANY_CONNECTIONS,
                   "query_wait_timeout: no server connection became free within %llu ms",
                   (unsigned long long)(limit / US_PER_MS));
-        broker_fail_waiting(ses, &err, cfg->profile == CONFIG_INI);
+        if (ses->asking) /* that this one has waited for too long says nothing about others */
+            client_fail(ses->client, &err);
+        else
+            broker_fail_waiting(ses, &err, cfg->profile == CONFIG_INI);
         return;
     }
     if (queued && !ses->wait_noticed &&

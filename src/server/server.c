@@ -230,6 +230,11 @@ void server_pull(struct server *s)
 
 /* ---- looking at it --------------------------------------------------------------------- */
 
+void server_set_ops(struct server *s, const struct server_ops *ops)
+{
+    s->ops = ops;
+}
+
 void *server_owner(const struct server *s)
 {
     return s->owner;

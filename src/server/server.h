@@ -131,6 +131,8 @@ void server_connect(struct server *s, struct addr_list *addresses,
 void server_close(struct server *s);
 void server_free(struct server **s);
 
+/* Who is told from now on what it answers; at rest, or as a client's questions become ours. */
+void server_set_ops(struct server *s, const struct server_ops *ops);
 void *server_owner(const struct server *s);
 uint64_t server_id(const struct server *s);
 enum server_state server_get_state(const struct server *s);

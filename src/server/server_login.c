@@ -232,6 +232,15 @@ static bool have_secret(struct server *s)
     return false;
 }
 
+/* The secret does not answer what the server asks. */
+static void wrong_type(struct server *s, const struct error *why)
+{
+    if (strcmp(why->sqlstate, SQLSTATE_INVALID_AUTHORIZATION) == 0)
+        fail(s, why->sqlstate, "server login failed: wrong password type: %s", why->text);
+    else
+        server_fail(s, why);
+}
+
 static void expect_wake(struct server *s)
 {
     s->login->step = LOGIN_WAKE;
@@ -272,7 +281,7 @@ static void answer_md5(struct server *s, const uint8_t salt[4])
     if (!have_secret(s))
         return;
     if (!secret_answer_md5(t->secret, span_str(t->user), salt, text, &err)) {
-        server_fail(s, &err);
+        wrong_type(s, &err);
         return;
     }
     struct buf b = {0};
@@ -326,7 +335,7 @@ static void continue_sasl(struct server *s, struct span data)
     if (!secret_answer_scram(run->terms.secret, span_str(run->terms.user),
                              scram_client_salt(&run->scram), scram_client_iterations(&run->scram),
                              run->terms.keycache, &keys, &err)) {
-        server_fail(s, &err);
+        wrong_type(s, &err);
         return;
     }
     struct buf final = {0}, b = {0};

@@ -516,6 +516,28 @@ static const struct secret *server_secret_of(const struct setup *s,
     return d ? d->secret : secret_of(s, user);
 }
 
+/* Who could say it? For the console and for a database that is not known: nobody, unless
+ * auth_dbname names a database for all. */
+static const char *auth_user_of(const struct config *cfg, const struct config_database *db)
+{
+    return db ? effective_auth_user(cfg, db) : cfg->auth_user;
+}
+
+static bool is_by_query(const struct config *cfg, const struct setup_login *login)
+{
+    if (login->secret || !auth_user_of(cfg, login->db)[0])
+        return false;
+    return login->db || login->is_console || cfg->auth_dbname[0];
+}
+
+static void find_pool_user(const struct setup *s, const char *user, struct setup_login *out)
+{
+    out->pool_user = out->db->user;
+    const char *server_user = out->pool_user ? out->pool_user : user;
+    out->pool_user_line = config_find_user(s->config, server_user);
+    out->server_secret = server_secret_of(s, out->db, server_user);
+}
+
 void setup_find_login(const struct setup *s, const char *database, const char *user,
                       struct setup_login *out)
 {
@@ -527,13 +549,50 @@ void setup_find_login(const struct setup *s, const char *database, const char *u
         out->may_admin = value_list_has(cfg->admin_users, span_str(user));
         out->may_read = out->may_admin || value_list_has(cfg->stats_users, span_str(user)) ||
                         (cfg->url_user && strcmp(user, cfg->url_user) == 0);
-        return;
+    } else {
+        out->db = config_find_database(cfg, database);
+        if (out->db)
+            find_pool_user(s, user, out);
     }
-    out->db = config_find_database(cfg, database);
+    out->by_query = is_by_query(cfg, out);
+}
+
+void setup_login_found(struct setup_login *out, const struct secret *secret)
+{
+    out->secret = secret;
+    if (!out->server_secret && !out->pool_user)
+        out->server_secret = secret;
+}
+
+/* ---- auth_query ------------------------------------------------------------------------ */
+
+void setup_find_auth_user(const struct setup *s, const char *database, const char *auth_user,
+                          struct setup_login *out)
+{
+    *out = (struct setup_login){.db = config_find_database(s->config, database)};
     if (!out->db)
         return;
-    out->pool_user = out->db->user;
-    const char *server_user = out->pool_user ? out->pool_user : user;
-    out->pool_user_line = config_find_user(cfg, server_user);
-    out->server_secret = server_secret_of(s, out->db, server_user);
+    /* Not whom the database forces on its clients. */
+    out->pool_user = auth_user;
+    out->user = out->pool_user_line = config_find_user(s->config, auth_user);
+    out->secret = out->server_secret = secret_of(s, auth_user);
+}
+
+bool setup_find_lookup(const struct setup *s, const struct setup_login *login, const char *database,
+                       struct setup_lookup *out, struct error *err)
+{
+    const struct config *cfg = s->config;
+    const struct config_database *db = login->db;
+    const char *elsewhere = db ? effective_auth_dbname(cfg, db) : cfg->auth_dbname;
+    *out = (struct setup_lookup){
+        .database = elsewhere[0] ? elsewhere : database,
+        .query = db ? effective_auth_query(cfg, db) : cfg->auth_query,
+    };
+    if (config_is_console(out->database))
+        return error_set(err, "",
+                         "auth_dbname must be set for users of the console whose secrets "
+                         "auth_query is to find");
+    setup_find_auth_user(s, out->database, auth_user_of(cfg, db), &out->login);
+    return out->login.db ||
+           error_set(err, "", "authentication database \"%s\" is not configured", out->database);
 }

@@ -53,11 +53,31 @@ struct setup_login {
     const struct secret *secret;        /* what the client must know; NULL: no such user */
     const struct secret *server_secret; /* what we show to the server; NULL: none is known */
     const char *pool_user;              /* who logs in at the server; NULL: the client's name */
+    bool by_query; /* secret is for auth_query to say: it is NULL, which says nothing */
 };
 
 /* Fills *out; never fails: an unknown user or database has NULL in its field, so that the exchange
  * can run its course before the client learns anything. */
 void setup_find_login(const struct setup *s, const char *database, const char *user,
                       struct setup_login *out);
+
+/* A user whom auth_query knows: his secret, for the client and, where the configuration names none,
+ * for the server. Borrowed as `out`'s other parts. */
+void setup_login_found(struct setup_login *out, const struct secret *secret);
+
+/* Where and how auth_query is asked for a login that is by_query. Borrowed as long as the setup and
+ * `database`. */
+struct setup_lookup {
+    const char *database; /* whose pool it runs in, as a client would name it */
+    const char *query;
+    struct setup_login login; /* of auth_user there */
+};
+
+/* False with *err, for the log: the database is not configured. */
+bool setup_find_lookup(const struct setup *s, const struct setup_login *login, const char *database,
+                       struct setup_lookup *out, struct error *err);
+/* The login of auth_user at a database; login.db is NULL if there is no such database. */
+void setup_find_auth_user(const struct setup *s, const char *database, const char *auth_user,
+                          struct setup_login *out);
 
 #endif

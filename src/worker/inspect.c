@@ -7,6 +7,7 @@
 #include "pool/cap.h"
 #include "pool/registry.h"
 #include "relay/control.h"
+#include "relay/lookups.h"
 #include "relay/peer_ledger.h"
 #include "relay/places.h"
 #include "relay/relay.h"
@@ -202,6 +203,7 @@ void inspect_users(struct relay *r, void (*fn)(const struct inspect_user *row, v
     struct named *table = NULL;
     registry_each(relay_shared_of(r)->registry, count_user, &table);
     setup_each_user(relay_setup(r), name_user, &table);
+    lookups_each_user(relay_shared_of(r)->lookups, name_user, &table);
     for (const struct config_user *u = cfg->users; u; u = u->hh.next)
         name_user(u->name, &table);
     for (const struct config_database *db = cfg->databases; db; db = db->hh.next) {

@@ -12,6 +12,7 @@
 #include "pool/registry.h"
 #include "relay/cancel.h"
 #include "relay/control.h"
+#include "relay/lookups.h"
 #include "relay/peer_ledger.h"
 #include "relay/places.h"
 #include "setup/setup.h"
@@ -125,6 +126,7 @@ static void start_shared(struct stage *s, unsigned workers)
     s->shared.cancel_keys = cancel_keys_new();
     s->shared.peers = peer_ledger_new();
     s->shared.keycache = keycache_new(KEYCACHE_ENTRIES);
+    s->shared.lookups = lookups_new();
     s->shared.n_workers = (int)workers;
     s->shared.relays = s->relays;
 }
@@ -160,6 +162,7 @@ void stage_stop(struct stage *s)
         places_free(&s->shared.places);
         control_free(&s->shared.control);
         cancel_keys_free(&s->shared.cancel_keys);
+        lookups_free(&s->shared.lookups);
         peer_ledger_free(&s->shared.peers);
         keycache_free(&s->shared.keycache);
     }

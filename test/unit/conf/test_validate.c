@@ -65,8 +65,7 @@ static void test_validate_finds_settings_that_do_not_go_together(void **state)
         {CONFIG_INI, "auth_type=pam",
          "error f:1: auth_type = pam is not available in this version\n"},
         {CONFIG_INI, "auth_dbname=pgbouncer",
-         "error f:1: auth_dbname must not be the console\n"
-         "warning f:1: auth_dbname has no effect in this version\n"},
+         "error f:1: cannot use the reserved \"pgbouncer\" database as an auth_dbname\n"},
         {CONFIG_INI, "server_login_retry=0", ""},
         {CONFIG_INI, "client_tls_protocols=tlsv1.4",
          "error f:1: invalid value for \"client_tls_protocols\": \"tlsv1.4\" is no TLS version\n"},
