@@ -31,6 +31,7 @@ struct hba {
 
 /* Reading one line. */
 struct run {
+    struct hba *hba;
     struct hba_place place; /* of this line */
     const struct rule_line *line;
     size_t at; /* the token that comes next */
@@ -321,39 +322,29 @@ static bool take_rule(struct run *r, struct rule *rule)
            take_options(r, rule);
 }
 
-static void read_rule(struct hba *hba, struct run *r)
+static void read_rule(void *arg, const struct rule_line *line)
 {
+    struct run *r = arg;
     struct rule *rule = xcalloc(1, sizeof *rule);
-    rule->shown.line = r->place.line = r->line->number;
+    r->line = line;
+    rule->shown.line = r->place.line = line->number;
     r->at = 0;
     if (!take_rule(r, rule)) {
         rule_free(rule);
         return;
     }
-    *hba->end = rule;
-    hba->end = &rule->next;
+    *r->hba->end = rule;
+    r->hba->end = &rule->next;
 }
 
 struct hba *hba_parse(struct span text, const char *path, hba_read_file *read,
                       const struct ident *maps, struct rule_sink *sink)
 {
     struct hba *hba = xcalloc(1, sizeof *hba);
-    struct rule_reader reader = {.rest = text};
-    struct rule_line line = {0};
-    struct run run = {.place = {.path = path, .read = read, .sink = sink}, .line = &line};
-    struct error err;
-    enum rule_next got;
-    unsigned errors = sink->n_errors;
-    run.maps = maps;
+    struct run run = {
+        .hba = hba, .place = {.path = path, .read = read, .sink = sink}, .maps = maps};
     hba->end = &hba->first;
-    while ((got = rule_line_next(&reader, &line, &err)) != RULE_END) {
-        if (got == RULE_BAD)
-            rule_report(sink, RULE_ERROR, path, line.number, "%s", err.text);
-        else
-            read_rule(hba, &run);
-    }
-    rule_line_fini(&line);
-    if (sink->n_errors > errors)
+    if (!rule_lines_read(text, path, sink, read_rule, &run))
         hba_free(&hba);
     return hba;
 }

@@ -27,41 +27,37 @@ static char *path_beside(const char *including, const char *path)
     return xasprintf("%.*s/%s", (int)(slash - including), including, path);
 }
 
-static bool read_names(struct hba_names *names, enum hba_names_kind kind, struct span text,
-                       struct hba_place *place)
+struct file_run {
+    struct hba_names *names;
+    enum hba_names_kind kind;
+    struct hba_place place; /* in the file */
+};
+
+static void read_names(void *arg, const struct rule_line *line)
 {
-    struct rule_reader reader = {.rest = text};
-    struct rule_line line = {0};
-    struct error err;
-    enum rule_next got;
-    bool ok = true;
-    while ((got = rule_line_next(&reader, &line, &err)) != RULE_END) {
-        place->line = line.number;
-        if (got == RULE_BAD)
-            ok = rule_report(place->sink, RULE_ERROR, place->path, place->line, "%s", err.text);
-        for (size_t i = 0; got == RULE_LINE && i < line.n; i++)
-            ok = hba_names_add(names, kind, &line.tokens[i], place) && ok;
-    }
-    rule_line_fini(&line);
-    return ok;
+    struct file_run *r = arg;
+    r->place.line = line->number;
+    for (size_t i = 0; i < line->n; i++)
+        hba_names_add(r->names, r->kind, &line->tokens[i], &r->place);
 }
 
 static bool add_file(struct hba_names *names, enum hba_names_kind kind, const char *file,
                      const struct hba_place *place)
 {
     unsigned n_files = 0;
-    struct hba_place inside = *place;
+    struct file_run run = {names, kind, *place};
+    struct hba_place *inside = &run.place;
     struct buf text = {0};
     struct error err;
-    if (!inside.n_files)
-        inside.n_files = &n_files;
-    if (++inside.depth > DEPTH_MAX || ++*inside.n_files > FILES_MAX)
+    if (!inside->n_files)
+        inside->n_files = &n_files;
+    if (++inside->depth > DEPTH_MAX || ++*inside->n_files > FILES_MAX)
         return bad(place, "too many files of names in each other", file);
     char *path = path_beside(place->path, file);
-    inside.path = path;
+    inside->path = path;
     bool ok = place->read(path, &text, &err);
     if (ok)
-        ok = read_names(names, kind, buf_span(&text), &inside);
+        ok = rule_lines_read(buf_span(&text), path, place->sink, read_names, &run);
     else
         rule_report(place->sink, RULE_ERROR, place->path, place->line, "%s", err.text);
     buf_reset(&text);

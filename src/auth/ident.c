@@ -16,50 +16,52 @@ struct ident {
     struct entry *first, **end;
 };
 
-static bool read_entry(struct ident *ident, const struct rule_line *line, const char *path,
-                       struct rule_sink *sink)
+struct run {
+    struct ident *ident;
+    const char *path;
+    struct rule_sink *sink;
+};
+
+static bool check_entry(const struct run *r, const struct rule_line *line)
 {
     const struct rule_token *t = line->tokens;
     unsigned commas = line->commas_behind;
     for (size_t i = 0; i < line->n; i++)
         commas += t[i].commas;
     if (commas || line->n != 3)
-        return rule_report(sink, RULE_ERROR, path, line->number,
+        return rule_report(r->sink, RULE_ERROR, r->path, line->number,
                            "expected a map name, a system user and a database user");
     if (t[1].text[0] == '/' && !t[1].quoted)
-        return rule_report(sink, RULE_ERROR, path, line->number,
+        return rule_report(r->sink, RULE_ERROR, r->path, line->number,
                            "regular expressions are not supported: \"%.60s\"", t[1].text);
     if (!t[2].quoted && (t[2].text[0] == '+' || t[2].text[0] == '/'))
-        return rule_report(sink, RULE_ERROR, path, line->number,
+        return rule_report(r->sink, RULE_ERROR, r->path, line->number,
                            "%s are not supported as database user: \"%.60s\"",
                            t[2].text[0] == '+' ? "groups" : "regular expressions", t[2].text);
+    return true;
+}
+
+static void read_entry(void *arg, const struct rule_line *line)
+{
+    const struct run *r = arg;
+    const struct rule_token *t = line->tokens;
+    if (!check_entry(r, line))
+        return;
     struct entry *e = xcalloc(1, sizeof *e);
     e->map = xstrdup(t[0].text);
     e->system_user = xstrdup(t[1].text);
     if (t[2].quoted || strcmp(t[2].text, "all") != 0)
         e->user = xstrdup(t[2].text);
-    *ident->end = e;
-    ident->end = &e->next;
-    return true;
+    *r->ident->end = e;
+    r->ident->end = &e->next;
 }
 
 struct ident *ident_parse(struct span text, const char *path, struct rule_sink *sink)
 {
     struct ident *ident = xcalloc(1, sizeof *ident);
-    struct rule_reader reader = {.rest = text};
-    struct rule_line line = {0};
-    struct error err;
-    enum rule_next got;
-    unsigned errors = sink->n_errors;
+    struct run run = {ident, path, sink};
     ident->end = &ident->first;
-    while ((got = rule_line_next(&reader, &line, &err)) != RULE_END) {
-        if (got == RULE_BAD)
-            rule_report(sink, RULE_ERROR, path, line.number, "%s", err.text);
-        else
-            read_entry(ident, &line, path, sink);
-    }
-    rule_line_fini(&line);
-    if (sink->n_errors > errors)
+    if (!rule_lines_read(text, path, sink, read_entry, &run))
         ident_free(&ident);
     return ident;
 }

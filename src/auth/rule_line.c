@@ -131,6 +131,24 @@ void rule_line_fini(struct rule_line *line)
     *line = (struct rule_line){0};
 }
 
+bool rule_lines_read(struct span text, const char *path, struct rule_sink *sink,
+                     void (*fn)(void *arg, const struct rule_line *line), void *arg)
+{
+    struct rule_reader reader = {.rest = text};
+    struct rule_line line = {0};
+    struct error err;
+    enum rule_next got;
+    unsigned errors = sink->n_errors;
+    while ((got = rule_line_next(&reader, &line, &err)) != RULE_END) {
+        if (got == RULE_BAD)
+            rule_report(sink, RULE_ERROR, path, line.number, "%s", err.text);
+        else
+            fn(arg, &line);
+    }
+    rule_line_fini(&line);
+    return sink->n_errors == errors;
+}
+
 bool rule_report(struct rule_sink *sink, enum rule_severity severity, const char *path,
                  unsigned line, const char *fmt, ...)
 {

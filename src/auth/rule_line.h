@@ -66,6 +66,11 @@ struct rule_sink {
     unsigned n_errors; /* counted by rule_report */
 };
 
+/* Calls fn for each line of the text that has tokens, and reports those that cannot be cut. False
+ * if there was an error among these, or fn has reported one. */
+bool rule_lines_read(struct span text, const char *path, struct rule_sink *sink,
+                     void (*fn)(void *arg, const struct rule_line *line), void *arg);
+
 /* Returns false, so that `return rule_report(...)` ends a bool function. */
 bool rule_report(struct rule_sink *sink, enum rule_severity severity, const char *path,
                  unsigned line, const char *fmt, ...) __attribute__((format(printf, 5, 6)));

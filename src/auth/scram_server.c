@@ -159,8 +159,7 @@ static enum scram_result server_first(struct scram_server *s, struct span name, 
 
     if (!find_mechanism(s, name, &mechanism)) {
         error_set(err, SQLSTATE_PROTOCOL_VIOLATION,
-                  "the client chose a SASL mechanism that was "
-                  "not offered");
+                  "client selected an invalid SASL authentication mechanism");
         return SCRAM_BAD;
     }
     if (in.n > SCRAM_MESSAGE_MAX)

@@ -171,6 +171,19 @@ def test_who_does_not_exist_is_told_no_more_than_who_errs(doors, database):
     assert first_request(doors, "nobody", database) == first_request(doors, "plain", database)
 
 
+def test_who_does_not_exist_is_asked_as_most_users_are(workspace, postgres):
+    users = {name: scram_verifier(PASSWORD) for name in ("a", "b", "c", "d")}
+    doors = Doors(workspace, postgres, users=users, auth_type="md5").start()
+    try:
+        assert enter(doors, "a", "other") == [["app"]]
+        sasl = first_request(doors, "a", "other")
+        assert first_request(doors, "nobody", "other") == sasl
+        assert first_request(doors, "app", "other") != sasl
+        assert refusal(doors, "nobody", "other").sqlstate == "28P01"
+    finally:
+        Pooler.stop(doors)
+
+
 def test_an_empty_password_is_refused_by_name(doors):
     assert "empty password returned by client" in refusal(doors, "plain", "by_password", "").text
     assert refusal(doors, "nameless", "by_password", "x").sqlstate == "28P01"
@@ -261,6 +274,21 @@ def test_the_own_account_is_admin_whatever_the_rules(doors, database, user):
 def test_others_on_the_socket_are_judged_by_the_rules(doors):
     with pytest.raises(AssertionError, match="not allowed"):
         doors.psql("plain", "pgbouncer", "SHOW VERSION")
+
+
+def test_any_asks_nobody_and_everybody_may_look_at_the_console(workspace, postgres):
+    doors = Doors(workspace, postgres, auth_type="any").start()
+    try:
+        assert enter(doors, "nobody", "other") == [["app"]]
+        assert refusal(doors, "nobody", "nowhere").text == "no such database: nowhere"
+        with doors.wire() as client:
+            client.login("nobody", "", "pgbouncer")
+            assert client.query("SHOW VERSION")
+            with pytest.raises(ServerError, match="admin access needed"):
+                client.query("RELOAD")
+        assert doors.console("RELOAD") == []
+    finally:
+        Pooler.stop(doors)
 
 
 # Files
