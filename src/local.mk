@@ -150,6 +150,7 @@ libpgballast_a_SOURCES += \
 	src/relay/relay.c src/relay/relay.h src/relay/relay_impl.h \
 	src/relay/respond.c \
 	src/relay/session.c \
+	src/relay/suspend.c src/relay/suspend.h \
 	src/relay/terms.c src/relay/terms.h src/relay/terms_impl.h \
 	src/relay/tick.c src/relay/tick.h
 

@@ -4,8 +4,8 @@
  *   at once        what the ledgers and the configuration answer
  *   by a visit     what must be seen or done in each worker's thread (worker/visit.h); it is lost,
  *                  and nothing else, if the client leaves meanwhile
- *   by waiting     PAUSE, WAIT_CLOSE and SHUTDOWN look again and again until what they wait for has
- * come
+ *   by waiting     PAUSE, SUSPEND, WAIT_CLOSE and SHUTDOWN look again and again until what they
+ * wait for has come
  *
  * Texts of errors are PgBouncer's where it has some. */
 #include "admin/console_impl.h"
@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "conf/setting.h"
 #include "proto/report.h"
+#include "setup/setup.h"
 #include "worker/census.h"
 #include "worker/command.h"
 #include "worker/history.h"
@@ -51,6 +52,7 @@ static const char help[] = "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS
                            "\n\tRESUME [<db>]"
                            "\n\tDISABLE <db>"
                            "\n\tENABLE <db>"
+                           "\n\tSUSPEND"
                            "\n\tRECONNECT [<db>]"
                            "\n\tWAIT_CLOSE [<db>]"
                            "\n\tKILL [<db>]"
@@ -323,6 +325,55 @@ static enum run_result run_wait_close(struct console *con, const struct command 
     return RUN_LATER;
 }
 
+static void visit_suspend(struct relay *r, void *arg)
+{
+    command_suspend_here(r, arg);
+}
+
+static void visited_suspend(struct client *c, void *arg)
+{
+    struct command_suspension *s = arg;
+    struct console *con = c ? client_data(c) : NULL;
+    bool over = s->unflushed == 0;
+    free(s);
+    if (!con)
+        return;
+    if (!command_is_suspended(con->relay)) {
+        fail(con, SQLSTATE_OBJECT_NOT_IN_STATE, "resumed before everything was sent");
+    } else if (over) {
+        done(con, "SUSPEND");
+    } else {
+        look_again(con);
+        return;
+    }
+    console_goes_on(con);
+}
+
+static void go_round_suspended(struct console *con, bool begins, bool drops)
+{
+    struct command_suspension *s = xcalloc(1, sizeof *s);
+    s->begins = begins;
+    s->drops = drops;
+    visit_workers(con->relay, client_id(con->client), visit_suspend, visited_suspend, s);
+}
+
+static void count_unflushed(struct console *con)
+{
+    bool overdue = con->wait_until_us && loop_now(relay_loop(con->relay)) >= con->wait_until_us;
+    go_round_suspended(con, false, overdue);
+}
+
+static enum run_result run_suspend(struct console *con, const struct command *cmd)
+{
+    uint64_t patience = setup_config(client_context_of(con->client)->setup)->suspend_timeout_us;
+    if (!command_suspend(con->relay, &con->outcome.error))
+        return failed(con);
+    begin_wait(con, cmd);
+    con->wait_until_us = patience ? loop_now(relay_loop(con->relay)) + patience : 0;
+    go_round_suspended(con, true, false);
+    return RUN_LATER;
+}
+
 /* The program may end soon after. */
 static void look_soon(struct console *con)
 {
@@ -344,6 +395,8 @@ static void on_timer(void *arg)
     struct console *con = arg;
     if (con->waiting.verb == COMMAND_WAIT_CLOSE)
         count_stale(con);
+    else if (con->waiting.verb == COMMAND_SUSPEND)
+        count_unflushed(con);
     else if (con->waiting.verb == COMMAND_SHUTDOWN)
         go_on_closing(con);
     else
@@ -443,6 +496,10 @@ static enum run_result run_set(struct console *con, const struct command *cmd)
 
 static enum run_result run_shutdown(struct console *con, const struct command *cmd)
 {
+    if (cmd->shutdown != SHUTDOWN_NOW && command_is_suspended(con->relay)) {
+        con->outcome.hint = "RESUME first: nothing goes on while it is suspended.";
+        return fail(con, SQLSTATE_OBJECT_NOT_IN_STATE, "pooler is suspended");
+    }
     command_shutdown(con->relay, cmd->shutdown);
     /* If it ends at once, so does this connection: that is the answer. */
     if (cmd->shutdown != SHUTDOWN_NOW) {
@@ -496,8 +553,7 @@ static enum run_result run_order(struct console *con, const struct command *cmd)
     case COMMAND_SHUTDOWN:
         return run_shutdown(con, cmd);
     case COMMAND_SUSPEND:
-        con->outcome.hint = "PAUSE waits for the end of transactions and closes all servers.";
-        return fail(con, SQLSTATE_FEATURE_NOT_SUPPORTED, "SUSPEND is not supported");
+        return run_suspend(con, cmd);
     case COMMAND_WAIT_CLOSE:
         break;
     }

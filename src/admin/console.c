@@ -15,6 +15,7 @@
 #include "track/parameters.h"
 #include "worker/command.h"
 #include "worker/inspect.h"
+#include "worker/visit.h"
 #include "worker/worker.h"
 
 #include <stdlib.h>
@@ -344,9 +345,32 @@ static void on_cancel(struct client *c, struct span key)
     client_context_of(c)->relay_ops->on_cancel(c, key);
 }
 
+static void visit_resume(struct relay *r, void *arg)
+{
+    (void)arg;
+    command_resume_here(r, NULL);
+}
+
+static void visited_resume(struct client *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+}
+
+/* Who could still end a SUSPEND, but for a signal? */
+static void resume_if_last(struct relay *r)
+{
+    struct error err;
+    if (command_has_consoles(r) || !command_is_suspended(r) || !command_resume(r, NULL, &err))
+        return;
+    log_info("admin disappeared when suspended, doing RESUME");
+    visit_workers(r, 0, visit_resume, visited_resume, NULL);
+}
+
 static void on_gone(struct client *c)
 {
     struct console *con = client_data(c);
+    struct relay *relay = con->relay;
     timer_fini(&con->timer);
     timer_fini(&con->stalled);
     (void)command_was_canceled(con->relay, client_id(c));
@@ -359,6 +383,7 @@ static void on_gone(struct client *c)
     free(con);
     /* The relay keeps every client in its lists. */
     client_context_of(c)->relay_ops->on_gone(c);
+    resume_if_last(relay);
 }
 
 const struct client_ops console_ops = {

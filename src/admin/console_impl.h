@@ -42,8 +42,9 @@ struct console {
     bool busy;
     enum console_asked asked;
     struct outcome outcome;
-    struct command waiting; /* PAUSE, WAIT_CLOSE, SHUTDOWN */
+    struct command waiting; /* PAUSE, SUSPEND, WAIT_CLOSE, SHUTDOWN */
     struct timer timer;
+    uint64_t wait_until_us; /* SUSPEND; 0: for ever */
 
     /* The simple protocol: a Query with what is left of it. */
     char *script;

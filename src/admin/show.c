@@ -8,6 +8,7 @@
 #include "conf/config.h"
 #include "setup/setup.h"
 #include "worker/census.h"
+#include "worker/command.h"
 #include "worker/history.h"
 #include "worker/inspect.h"
 #include "worker/worker.h"
@@ -117,11 +118,11 @@ static void show_version(struct relay *r, struct show_run *run)
 
 static void show_state(struct relay *r, struct show_run *run)
 {
-    bool paused = inspect_is_paused(r);
+    bool paused = inspect_is_paused(r), suspended = command_is_suspended(r);
     struct show_pair pairs[] = {
-        {.key = "active", .value = paused ? "no" : "yes"},
+        {.key = "active", .value = paused || suspended ? "no" : "yes"},
         {.key = "paused", .value = paused ? "yes" : "no"},
-        {.key = "suspended", .value = "no"},
+        {.key = "suspended", .value = suspended ? "yes" : "no"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
         rows_add(&run->rows, &pairs[i]);

@@ -284,6 +284,12 @@ void client_resume(struct client *c)
         stream_resume(&c->stream);
 }
 
+void client_freeze(struct client *c, bool on)
+{
+    if (c->state != CLIENT_CLOSING)
+        stream_freeze(&c->stream, on);
+}
+
 bool client_is_mid_message(const struct client *c)
 {
     return c->body_left != 0;

@@ -149,6 +149,8 @@ bool client_send(struct client *c, struct outgoing *out);
 bool client_is_blocked(const struct client *c);
 void client_pause(struct client *c);
 void client_resume(struct client *c);
+/* Stops reading, whatever is said about it meanwhile; until it is taken back. */
+void client_freeze(struct client *c, bool on);
 /* Offers again what was held. */
 void client_continue(struct client *c);
 /* A message is half forwarded. */

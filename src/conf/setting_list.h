@@ -236,7 +236,7 @@ SETTING_DURATION(stats_period, "60", "60", US_PER_S, DURATION_MAX_US, SETTING_RE
     "period of averages and of the log line with totals")
 SETTING_LIST(stats_users, "", "", SETTING_RELOAD,
     "users who may read on the console")
-SETTING_DURATION(suspend_timeout, "10", "10", 0, DURATION_MAX_US, SETTING_RELOAD | SETTING_INERT,
+SETTING_DURATION(suspend_timeout, "10", "10", 0, DURATION_MAX_US, SETTING_RELOAD,
     "longest wait for buffers to empty on SUSPEND; 0 is no limit")
 SETTING_BOOL(syslog, "0", "0", SETTING_RELOAD,
     "log to syslog too")

@@ -105,7 +105,7 @@ static int run(struct program *p)
     if (!ok && background >= 0)
         daemon_started(background, 1);
     setup_unref(&first);
-    return ok ? 0 : 1;
+    return ok && !p->failed ? 0 : 1;
 }
 
 static int run_or_answer(struct options *o)

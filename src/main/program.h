@@ -26,6 +26,7 @@ struct program {
     struct shutdown shutdown;
     struct reload *reload;
     struct stats_line stats_line;
+    bool failed; /* it ended, but not well */
 };
 
 /* Reads and builds everything that `o` names. Findings go to the log; NULL and the first error in

@@ -25,10 +25,21 @@ static bool is_second(struct program *p, const char *name)
     return true;
 }
 
+/* What is suspended would be waited for in vain. */
+static bool is_suspended(struct program *p)
+{
+    if (!command_is_suspended(p->shared.relays[0]))
+        return false;
+    log_fatal("suspend was in progress, going down immediately");
+    p->failed = true;
+    shutdown_begin(&p->shutdown, SHUTDOWN_NOW, 0);
+    return true;
+}
+
 static void on_int(void *arg)
 {
     struct program *p = arg;
-    if (is_second(p, "SIGINT"))
+    if (is_second(p, "SIGINT") || is_suspended(p))
         return;
     log_info("got SIGINT, shutting down, waiting for all servers connections to be released");
     shutdown_begin(&p->shutdown, SHUTDOWN_WAIT_FOR_SERVERS, patience(p));
@@ -37,7 +48,7 @@ static void on_int(void *arg)
 static void on_term(void *arg)
 {
     struct program *p = arg;
-    if (is_second(p, "SIGTERM"))
+    if (is_second(p, "SIGTERM") || is_suspended(p))
         return;
     log_info("got SIGTERM, shutting down, waiting for all clients disconnect");
     shutdown_begin(&p->shutdown, SHUTDOWN_WAIT_FOR_CLIENTS, patience(p));

@@ -3,7 +3,8 @@
  *
  *   INT   no new clients; ends when transactions are over    a second INT or TERM: at once
  *   TERM  no new clients; ends when clients have left
- *   QUIT  ends at once
+ *   QUIT  ends at once                                     (INT and TERM too while it is suspended,
+ *                                                          with status 1)
  *   HUP   reload; log files are opened anew
  *   USR1  PAUSE     USR2  RESUME
  *

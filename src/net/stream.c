@@ -129,7 +129,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 void stream_pull(struct stream *s)
 {
-    if (!s->is_open || !s->loop || s->is_paused || s->has_ended || stream_in_handshake(s))
+    if (!s->is_open || !s->loop || s->is_paused || s->is_frozen || s->has_ended ||
+        stream_in_handshake(s))
         return;
     for (int i = 0; i < PULLS_MAX && stream_read_once(s); i++)
         ;
@@ -237,6 +238,12 @@ void stream_pause(struct stream *s)
         hangup_watch(s->loop, s);
 }
 
+static void watch_again(struct stream *s)
+{
+    if (event_add(&s->read, NULL) != 0)
+        stream_fail_send(s, errno);
+}
+
 void stream_resume(struct stream *s)
 {
     if (!s->is_paused)
@@ -245,8 +252,21 @@ void stream_resume(struct stream *s)
     if (s->has_ended || !s->loop)
         return;
     hangup_unwatch(s->loop, s);
-    if (event_add(&s->read, NULL) != 0)
-        stream_fail_send(s, errno);
+    if (!s->is_frozen)
+        watch_again(s);
+}
+
+void stream_freeze(struct stream *s, bool on)
+{
+    if (!s->loop || s->is_frozen == on)
+        return;
+    s->is_frozen = on;
+    if (s->is_paused || s->has_ended)
+        return;
+    if (on)
+        event_del(&s->read);
+    else
+        watch_again(s);
 }
 
 bool stream_is_paused(const struct stream *s)
@@ -273,7 +293,7 @@ bool stream_detach(struct stream *s)
         return false;
     stop_reading(s);
     loop_staging_forget(s->loop, s);
-    s->is_paused = false;
+    s->is_paused = s->is_frozen = false;
     s->loop = NULL;
     return true;
 }

@@ -91,6 +91,7 @@ struct stream {
     int send_errno;        /* why sending failed, 0: it did not */
     bool is_open;
     bool is_paused;
+    bool is_frozen;  /* not read in any case */
     bool is_watched; /* for a hang-up, while paused */
     bool is_busy;    /* being read: no pull inside */
     bool has_ended;  /* on_end was called */
@@ -119,6 +120,9 @@ size_t stream_unsent(const struct stream *s);
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);
 bool stream_is_paused(const struct stream *s);
+/* As if paused, whatever stream_pause and stream_resume say meanwhile; detaching ends it. Nothing
+ * happens to a stream that is not open. */
+void stream_freeze(struct stream *s, bool on);
 /* Reads what has arrived, now, and calls on_input and on_end as the loop would; the staging buffer
  * of a stream whose input is being handled is not touched. Nothing happens if the stream is paused,
  * in its handshake, or being read already. */

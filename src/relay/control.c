@@ -170,6 +170,8 @@ bool control_login(struct control *c, struct pool *p, struct error *err)
     /* Servers it may have are those it had when the order came, which has dealt with them. */
     if (control_is_paused(c, database))
         (void)pool_pause(p, POOL_PAUSE_CLOSE);
+    else if (control_has(c, NULL, CONTROL_SUSPENDED))
+        (void)pool_pause(p, POOL_PAUSE_KEEP);
     mutex_unlock(&c->m);
     if (disabled)
         return error_set(err, SQLSTATE_CANNOT_CONNECT_NOW, "database \"%s\" is disabled", database);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* control.h - what the operator has ordered for all databases or for one: paused, disabled.
+/* control.h - what the operator has ordered for all databases or for one: paused, disabled; or for
+ * the process: suspended.
  *
  * The ledgers of pools carry a pause out; this remembers it for pools that are made later. An order
  * is given between control_enter and control_leave, and so is a new pool's first look at it: either
@@ -21,9 +22,10 @@ struct pool;
 enum control_flag {
     CONTROL_PAUSED,
     CONTROL_DISABLED,
-    CONTROL_KILLED, /* paused by a KILL of all: a RESUME of all ends that */
+    CONTROL_KILLED,    /* paused by a KILL of all: a RESUME of all ends that */
+    CONTROL_SUSPENDED, /* of all only */
 };
-#define CONTROL_FLAGS (CONTROL_KILLED + 1)
+#define CONTROL_FLAGS (CONTROL_SUSPENDED + 1)
 
 struct control *control_new(void);
 void control_free(struct control **c);

@@ -60,6 +60,7 @@ static void deliver_handed(struct message *m, void *receiver)
     }
     relay_add_lent(r, l);
     server_attach(l->server, r->loop, l);
+    server_freeze(l->server, r->is_suspended);
     counter_add(&l->stats->handover, 1);
     struct session *ses = relay_find_session(r, client_id);
     if (ses && ses->pool != l->pool)

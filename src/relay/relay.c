@@ -220,6 +220,7 @@ void relay_accept(struct relay *r, int fd, const struct addr *peer)
     id_table_add(&r->by_client_id, &ses->by_id, ses->id);
     ses->client = client_new(&r->client_context, ses->id, fd, peer);
     client_set_data(ses->client, ses);
+    client_freeze(ses->client, r->is_suspended);
     if (!timer_is_set(&r->tick))
         relay_tick_soon(r);
 }

@@ -26,6 +26,7 @@
  *   terms.c      under which terms servers are connected to; findings.c: what they then said
  *   refit.c      a reload: the new setup takes the place of the old one
  *   control.c    what the operator ordered for databases; order.c: his orders, in one worker
+ *   suspend.c    nothing is read
  *   look.c       rows about clients and servers, for the console
  *
  * Threads: everything here is touched by the worker's own thread, except `shared` (each member has

@@ -177,6 +177,7 @@ struct relay {
     uint64_t jitter;
 
     struct setup *setup;
+    bool is_suspended; /* suspend.c */
 
     struct session_list sessions;
     struct id_table by_client_id;

@@ -223,6 +223,11 @@ void server_resume(struct server *s)
         stream_resume(&s->stream);
 }
 
+void server_freeze(struct server *s, bool on)
+{
+    stream_freeze(&s->stream, on);
+}
+
 void server_pull(struct server *s)
 {
     stream_pull(&s->stream);

@@ -151,6 +151,8 @@ bool server_send(struct server *s, struct outgoing *out);
 bool server_is_blocked(const struct server *s);
 void server_pause(struct server *s);
 void server_resume(struct server *s);
+/* Stops reading, whatever is said about it meanwhile; until it is taken back. */
+void server_freeze(struct server *s, bool on);
 /* Reads what has already arrived, once (before writing to a server that was idle for long). */
 void server_pull(struct server *s);
 

@@ -3,11 +3,13 @@
  */
 #include "worker/command.h"
 
+#include "net/listener.h"
 #include "pool/registry.h"
 #include "relay/broker.h"
 #include "relay/control.h"
 #include "relay/order.h"
 #include "relay/relay.h"
+#include "relay/suspend.h"
 #include "setup/setup.h"
 
 #include <string.h>
@@ -103,7 +105,8 @@ bool command_pause(struct relay *r, const char *database, struct error *err)
     if (!may_order(r, "pause", database, err))
         return false;
     control_enter(control);
-    bool already = !database && control_has(control, NULL, CONTROL_PAUSED);
+    bool already = control_has(control, NULL, CONTROL_SUSPENDED) ||
+                   (!database && control_has(control, NULL, CONTROL_PAUSED));
     if (!already) {
         control_set(control, database, CONTROL_PAUSED, true);
         control_set(control, database, CONTROL_KILLED, false);
@@ -162,8 +165,11 @@ static bool lift_pause(struct control *c, const char *database)
     bool found = control_has(c, database, CONTROL_PAUSED);
     control_set(c, database, CONTROL_PAUSED, false);
     control_set(c, database, CONTROL_KILLED, false);
-    if (!database)
-        control_each(c, lift_kill, &found);
+    if (database)
+        return found;
+    found |= control_has(c, NULL, CONTROL_SUSPENDED);
+    control_set(c, NULL, CONTROL_SUSPENDED, false);
+    control_each(c, lift_kill, &found);
     return found;
 }
 
@@ -212,7 +218,79 @@ static void resume_here(struct relay *r, struct pool *p, void *arg)
 
 void command_resume_here(struct relay *r, const char *database)
 {
+    if (!database) {
+        suspend_end(r);
+        if (relay_worker(r) == 0)
+            listeners_resume(relay_shared_of(r)->listeners);
+    }
     for_pools(r, database, resume_here, NULL);
+}
+
+/* ---- suspend --------------------------------------------------------------------------- */
+
+static void hold_pool(struct relay *r, struct pool *p, void *arg)
+{
+    (void)arg;
+    broker_post_sweeps(r, p, pool_pause(p, POOL_PAUSE_KEEP));
+}
+
+static void look_for_pause(struct control *c, const char *database, void *arg)
+{
+    bool *found = arg;
+    *found |= control_has(c, database, CONTROL_PAUSED);
+}
+
+/* What is in its way; NULL: nothing, and it has begun. */
+static const char *suspend(struct relay *r)
+{
+    struct control *control = control_of(r);
+    bool paused = false;
+    if (control_has(control, NULL, CONTROL_SUSPENDED) || control_has(control, NULL, CONTROL_PAUSED))
+        return "already suspended/paused";
+    control_each(control, look_for_pause, &paused);
+    if (paused)
+        return "cannot suspend with paused databases";
+    if (control_is_ending(control))
+        return "pooler is shutting down";
+    control_set(control, NULL, CONTROL_SUSPENDED, true);
+    for_pools(r, NULL, hold_pool, NULL);
+    return NULL;
+}
+
+bool command_suspend(struct relay *r, struct error *err)
+{
+    control_enter(control_of(r));
+    const char *refusal = suspend(r);
+    control_leave(control_of(r));
+    return !refusal || error_set(err, SQLSTATE_OBJECT_NOT_IN_STATE, "%s", refusal);
+}
+
+void command_suspend_here(struct relay *r, struct command_suspension *s)
+{
+    struct error why;
+    if (s->begins) {
+        suspend_begin(r);
+        if (relay_worker(r) == 0)
+            listeners_pause(relay_shared_of(r)->listeners);
+    }
+    error_set(&why, SQLSTATE_ADMIN_SHUTDOWN, "suspend_timeout");
+    if (s->drops)
+        suspend_drop_unflushed(r, &why);
+    s->unflushed += suspend_unflushed(r);
+}
+
+bool command_is_suspended(struct relay *r)
+{
+    struct control *control = control_of(r);
+    control_enter(control);
+    bool suspended = control_has(control, NULL, CONTROL_SUSPENDED);
+    control_leave(control);
+    return suspended;
+}
+
+bool command_has_consoles(struct relay *r)
+{
+    return atomic_load_explicit(&relay_shared_of(r)->n_operators, memory_order_relaxed) > 0;
 }
 
 /* ---- kill ------------------------------------------------------------------------------ */
@@ -234,7 +312,8 @@ bool command_kill(struct relay *r, const char *database, struct error *err)
     if (!may_order(r, "kill", database, err))
         return false;
     control_enter(control);
-    bool already = control_has(control, NULL, CONTROL_PAUSED);
+    bool already =
+        control_has(control, NULL, CONTROL_PAUSED) || control_has(control, NULL, CONTROL_SUSPENDED);
     if (!already) {
         if (database)
             control_set(control, database, CONTROL_PAUSED, true);

@@ -11,6 +11,7 @@
 #include "relay/control.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct relay;
@@ -29,6 +30,21 @@ enum command_pausing command_pause_state(struct relay *r, const char *database);
  * command_resume_here. */
 bool command_resume(struct relay *r, const char *database, struct error *err);
 void command_resume_here(struct relay *r, const char *database);
+
+/* Nothing is read and nobody is accepted any more, but for consoles; what is to be sent is sent.
+ * The visit: command_suspend_here. command_resume for all takes it back. */
+bool command_suspend(struct relay *r, struct error *err);
+bool command_is_suspended(struct relay *r);
+
+/* A round of visits. */
+struct command_suspension {
+    bool begins;      /* the first round */
+    bool drops;       /* time is up: what is not sent is closed */
+    size_t unflushed; /* so many connections have something that is not sent */
+};
+void command_suspend_here(struct relay *r, struct command_suspension *s);
+
+bool command_has_consoles(struct relay *r);
 
 /* Pauses, then the visit closes all clients and servers: command_kill_here. */
 bool command_kill(struct relay *r, const char *database, struct error *err);

@@ -21,3 +21,13 @@ int listeners_fd(const struct listeners *ls, size_t i)
     (void)i;
     return -1;
 }
+
+void listeners_pause(struct listeners *ls)
+{
+    (void)ls;
+}
+
+void listeners_resume(struct listeners *ls)
+{
+    (void)ls;
+}

@@ -131,7 +131,7 @@ static void read_once(struct stream *s)
 
 void stream_pull(struct stream *s)
 {
-    if (s->is_open && s->loop && !s->is_paused && has_something(s))
+    if (s->is_open && s->loop && !s->is_paused && !s->is_frozen && has_something(s))
         read_once(s);
 }
 
@@ -291,6 +291,12 @@ void stream_resume(struct stream *s)
     s->is_paused = s->is_watched = false;
 }
 
+void stream_freeze(struct stream *s, bool on)
+{
+    if (s->loop)
+        s->is_frozen = on;
+}
+
 bool stream_is_paused(const struct stream *s)
 {
     return s->is_paused;
@@ -300,7 +306,7 @@ bool stream_detach(struct stream *s)
 {
     if (!s->is_open || !s->loop || s->has_ended || s->send_errno || s->unsent || s->task.is_queued)
         return false;
-    s->is_paused = false;
+    s->is_paused = s->is_frozen = false;
     s->loop = NULL;
     return true;
 }

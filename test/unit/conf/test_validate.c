@@ -70,11 +70,11 @@ static void test_validate_finds_settings_that_do_not_go_together(void **state)
         {CONFIG_INI, "client_tls_protocols=tlsv1.4",
          "error f:1: invalid value for \"client_tls_protocols\": \"tlsv1.4\" is no TLS version\n"},
         /* What changes nothing is named, unless it only repeats the default. */
-        {CONFIG_INI, "suspend_timeout=10 pkt_buf=4kB", ""},
-        {CONFIG_INI, "suspend_timeout=11 pkt_buf=8kB",
+        {CONFIG_INI, "lazy_begin=0 pkt_buf=4kB", ""},
+        {CONFIG_INI, "lazy_begin=1 pkt_buf=8kB",
+         "warning f:1: lazy_begin has no effect in this version\n"
          "note f:1: pkt_buf is accepted for PgBouncer's sake: there is nothing here that it "
-         "changes\n"
-         "warning f:1: suspend_timeout has no effect in this version\n"},
+         "changes\n"},
         {CONFIG_INI, "default_pool_size=30 max_server_connections=10",
          "warning f:1: default_pool_size is larger than max_server_connections, which limits all "
          "pools together\n"},

@@ -300,6 +300,36 @@ static void test_stream_may_be_closed_by_another_in_the_same_turn(void **state)
 
 /* ---- pausing --------------------------------------------------------------------------- */
 
+static void test_stream_that_is_frozen_is_not_read_whatever_is_resumed(void **state)
+{
+    (void)state;
+    struct loop *l = loop_new();
+    struct party a;
+    int fds[2];
+    open_unix_pair(fds, false);
+    party_open(&a, l, fds[0]);
+    stream_freeze(&a.stream, true);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    stream_pause(&a.stream);
+    stream_resume(&a.stream);
+    stream_pull(&a.stream);
+    run_for(l, 10000);
+    assert_int_equal(a.inputs, 0);
+    stream_pause(&a.stream);
+    stream_freeze(&a.stream, false);
+    run_for(l, 10000);
+    assert_int_equal(a.inputs, 0);
+    stream_resume(&a.stream);
+    UNTIL(l, a.inputs == 1);
+    stream_freeze(&a.stream, true);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    stream_freeze(&a.stream, false);
+    UNTIL(l, a.inputs == 2);
+    party_close(&a);
+    close(fds[1]);
+    loop_free(&l);
+}
+
 static void test_stream_does_not_read_while_paused(void **state)
 {
     (void)state;
@@ -493,6 +523,7 @@ int main(void)
         cmocka_unit_test(test_stream_may_be_closed_in_each_callback),
         cmocka_unit_test(test_stream_may_be_closed_by_another_in_the_same_turn),
         cmocka_unit_test(test_stream_does_not_read_while_paused),
+        cmocka_unit_test(test_stream_that_is_frozen_is_not_read_whatever_is_resumed),
         cmocka_unit_test(test_stream_notices_a_hangup_while_paused_and_does_not_spin),
         cmocka_unit_test(test_stream_without_interest_in_hangups_keeps_all_bytes_for_later),
         cmocka_unit_test(test_stream_pull_reads_what_is_there_and_its_end),
