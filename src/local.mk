@@ -227,6 +227,7 @@ libpgballast_a_SOURCES += \
 	src/admin/rows.c src/admin/rows.h \
 	src/admin/show.c src/admin/show.h \
 	src/admin/show_columns.c src/admin/show_columns.h \
+	src/admin/show_process.c src/admin/show_process.h \
 	src/admin/show_sockets.c src/admin/show_sockets.h \
 	src/admin/token.c src/admin/token.h
 

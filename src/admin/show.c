@@ -2,6 +2,7 @@
 /* show.c - gather what a SHOW answers with. */
 #include "admin/show.h"
 
+#include "admin/show_process.h"
 #include "admin/show_sockets.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -13,7 +14,6 @@
 #include "worker/inspect.h"
 #include "worker/worker.h"
 
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +21,7 @@ struct show_run {
     enum show what;
     struct filter filter;
     struct rows rows;
-    struct census *census;     /* POOLS, LISTS */
+    struct census *census;     /* LISTS, MEM, POOLS */
     struct show_clocks clocks; /* connections */
 };
 
@@ -128,19 +128,9 @@ static void show_state(struct relay *r, struct show_run *run)
         rows_add(&run->rows, &pairs[i]);
 }
 
-/* PgBouncer lists caches of objects; here there are none, only the C library's heap, in KiB. */
-static void show_mem(struct relay *r, struct show_run *run)
+static void show_dns_hosts(struct relay *r, struct show_run *run)
 {
-    struct mallinfo2 heap = mallinfo2();
-    struct show_mem row = {
-        .name = "heap",
-        .size = 1024,
-        .used = (int64_t)(heap.uordblks + heap.hblkhd) / 1024,
-        .free = (int64_t)heap.fordblks / 1024,
-        .memtotal = (int64_t)(heap.arena + heap.hblkhd),
-    };
-    (void)r;
-    rows_add(&run->rows, &row);
+    show_names(r, now_of(r), &run->rows);
 }
 
 /* ---- statistics ------------------------------------------------------------------------ */
@@ -325,29 +315,37 @@ static void count_peer_pool(const struct inspect_peer_pool *row, void *arg)
     ++*(int64_t *)arg;
 }
 
-/* Free objects are not kept, and the resolver counts nothing. */
+static void show_mem(struct relay *r, struct show_run *run)
+{
+    struct census_totals totals;
+    census_totals(run->census, &totals);
+    show_memory(r, &totals, &run->rows);
+}
+
+/* Free objects are not kept. The console's pool is one of the pools. */
 static void show_lists(struct relay *r, struct show_run *run)
 {
     struct census_totals totals;
-    int64_t n_databases = 0, n_users = 0, n_peer_pools = 0;
+    int64_t n_databases = 0, n_users = 0, n_peer_pools = 0, n_names, n_asked;
     census_totals(run->census, &totals);
     inspect_databases(r, count_row, &n_databases);
     inspect_users(r, count_user, &n_users);
     inspect_peer_pools(r, count_peer_pool, &n_peer_pools);
+    show_count_names(r, &n_names, &n_asked);
     struct show_number rows[] = {
         {"databases", n_databases},
         {"users", n_users},
         {"peers", HASH_COUNT(config_of(r)->peers)},
-        {"pools", totals.pools},
+        {"pools", totals.pools + 1},
         {"peer_pools", n_peer_pools},
         {"free_clients", 0},
         {"used_clients", totals.clients},
         {"login_clients", totals.login_clients},
         {"free_servers", 0},
         {"used_servers", totals.servers},
-        {"dns_names", 0},
+        {"dns_names", n_names},
         {"dns_zones", 0},
-        {"dns_queries", 0},
+        {"dns_queries", n_asked},
         {"dns_pending", 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
@@ -365,13 +363,14 @@ static const struct source {
     [SHOW_CLIENTS] = {.visit = visit_clients},
     [SHOW_CONFIG] = {.finish = show_settings},
     [SHOW_DATABASES] = {.finish = show_databases},
+    [SHOW_DNS_HOSTS] = {.finish = show_dns_hosts},
     [SHOW_ERRORS] = {.finish = show_errors},
     [SHOW_EVENTS] = {.finish = show_events},
     [SHOW_FDS] = {.visit = visit_fds},
     [SHOW_HEALTH] = {.finish = show_health},
     [SHOW_LATENCY] = {.finish = show_latency},
     [SHOW_LISTS] = {.visit = visit_census, .finish = show_lists, .census = true},
-    [SHOW_MEM] = {.finish = show_mem},
+    [SHOW_MEM] = {.visit = visit_census, .finish = show_mem, .census = true},
     [SHOW_PEERS] = {.finish = show_peers},
     [SHOW_PEER_POOLS] = {.finish = show_peer_pools},
     [SHOW_POOLS] = {.visit = visit_census, .finish = show_pools, .census = true},

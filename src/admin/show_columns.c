@@ -233,12 +233,12 @@ static const struct column peer_pools[] = {
     INT4("sv_active_cancel", inspect_peer_pool, sv_active_cancel),
     INT4("sv_login", inspect_peer_pool, sv_login),
 };
-/* Tables that have no rows here: zones are not kept, and names are the resolver's own. */
 static const struct column dns_hosts[] = {
-    TEXT("hostname", show_nothing, text),
-    INT8("ttl", show_nothing, number),
-    TEXT("addrs", show_nothing, text),
+    TEXT("hostname", show_dns_host, hostname),
+    INT8("ttl", show_dns_host, ttl),
+    TEXT("addrs", show_dns_host, addrs),
 };
+/* Without rows: zones are not looked at. */
 static const struct column dns_zones[] = {
     TEXT("zonename", show_nothing, text),
     INT8("serial", show_nothing, number),

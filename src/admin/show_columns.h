@@ -94,6 +94,10 @@ struct show_mem {
     const char *name;
     int64_t size, used, free, memtotal;
 };
+struct show_dns_host {
+    const char *hostname, *addrs;
+    int64_t ttl;
+};
 struct show_peer {
     const char *host;
     int64_t peer_id, port, pool_size;

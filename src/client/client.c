@@ -244,6 +244,11 @@ struct client *client_new(const struct client_context *context, uint64_t id, int
     return c;
 }
 
+size_t client_size(void)
+{
+    return sizeof(struct client);
+}
+
 void client_free(struct client **cp)
 {
     struct client *c = *cp;

@@ -122,6 +122,8 @@ void client_fail_because(struct client *c, const struct error *err, const char *
 void client_fail_detail(struct client *c, const struct error *err, const char *detail,
                         const char *hint);
 void client_free(struct client **c);
+/* In bytes, without what it points to; so are server_size and pool_object_size. */
+size_t client_size(void);
 
 void *client_owner(const struct client *c);
 const struct client_context *client_context_of(const struct client *c);

@@ -2,13 +2,14 @@
 /* resolver.c - c-ares on the main loop, a cache, answers by mailbox.
  *
  * A question comes as a message. It is answered from the cache, or joins those who wait for the
- * same name; the first of them starts the search. Nothing here has a lock: all of it runs on the
- * main loop, but for resolver_ask. */
+ * same name; the first of them starts the search. All of it runs on the main loop, but for
+ * resolver_ask and resolver_each; for the latter, names are under a lock while they change. */
 #include "net/resolver.h"
 
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/mutex.h"
 #include "net/addr_list.h"
 #include "net/loop.h"
 #include "net/mailbox.h"
@@ -77,7 +78,10 @@ struct resolver {
     unsigned n_searches;
     struct timer timer; /* c-ares's next time-out */
     struct watched *watched;
-    struct name *names;
+    struct {
+        struct mutex m;
+        struct name *names; /* with known, expires_us and is_searched of each */
+    } shared;
 };
 
 /* ---- c-ares on the loop ---------------------------------------------------------------- */
@@ -238,15 +242,34 @@ static uint64_t clamp_ttl(const struct resolver *r, int ttl_s)
     return ttl < MIN_TTL_US ? MIN_TTL_US : ttl;
 }
 
+static void set_searched(struct name *n, bool on)
+{
+    mutex_lock(&n->resolver->shared.m);
+    n->is_searched = on;
+    mutex_unlock(&n->resolver->shared.m);
+}
+
+/* Takes `fresh`; NULL: what was known stays. */
+static void set_known(struct name *n, struct addr_list *fresh, uint64_t expires_us)
+{
+    struct addr_list *old = NULL;
+    mutex_lock(&n->resolver->shared.m);
+    if (fresh) {
+        old = n->known;
+        n->known = fresh;
+    }
+    n->expires_us = expires_us;
+    mutex_unlock(&n->resolver->shared.m);
+    addr_list_unref(&old);
+}
+
 static void take_result(struct name *n, int status, struct ares_addrinfo *found, struct error *err)
 {
     struct resolver *r = n->resolver;
     int ttl_s = 0;
     struct addr_list *fresh = status == ARES_SUCCESS && found ? gather(found, &ttl_s) : NULL;
     if (fresh) {
-        addr_list_unref(&n->known);
-        n->known = fresh;
-        n->expires_us = loop_now(r->loop) + clamp_ttl(r, ttl_s);
+        set_known(n, fresh, loop_now(r->loop) + clamp_ttl(r, ttl_s));
         return;
     }
     if (status == ARES_SUCCESS)
@@ -257,7 +280,7 @@ static void take_result(struct name *n, int status, struct ares_addrinfo *found,
         r->is_stale = true;
     /* The last good answer serves a moment without asking: who fails slowly would hold up
      * everybody. */
-    n->expires_us = loop_now(r->loop) + MIN_TTL_US;
+    set_known(n, NULL, loop_now(r->loop) + MIN_TTL_US);
 }
 
 static void on_found(void *arg, int status, int timeouts, struct ares_addrinfo *found)
@@ -267,7 +290,7 @@ static void on_found(void *arg, int status, int timeouts, struct ares_addrinfo *
     struct question *q;
     (void)timeouts;
     n->resolver->n_searches--;
-    n->is_searched = false;
+    set_searched(n, false);
     take_result(n, status, found, &err);
     if (found)
         ares_freeaddrinfo(found);
@@ -285,7 +308,7 @@ static void search(struct resolver *r, struct name *n)
     if (r->is_stale && !r->n_searches)
         close_channel(r);
     r->n_searches++;
-    n->is_searched = true;
+    set_searched(n, true);
     if (!r->has_channel && !open_channel(r, &err)) {
         close_channel(r);
         on_found(n, ARES_ENOTINITIALIZED, 0, NULL);
@@ -299,7 +322,9 @@ static void search(struct resolver *r, struct name *n)
 
 static void name_free(struct resolver *r, struct name *n)
 {
-    HASH_DEL(r->names, n);
+    mutex_lock(&r->shared.m);
+    HASH_DEL(r->shared.names, n);
+    mutex_unlock(&r->shared.m);
     addr_list_unref(&n->known);
     free(n);
 }
@@ -307,7 +332,7 @@ static void name_free(struct resolver *r, struct name *n)
 static void forget_idle_names(struct resolver *r)
 {
     struct name *n, *next;
-    HASH_ITER(hh, r->names, n, next)
+    HASH_ITER(hh, r->shared.names, n, next)
     {
         if (!n->is_searched)
             name_free(r, n);
@@ -317,17 +342,19 @@ static void forget_idle_names(struct resolver *r)
 static struct name *name_get(struct resolver *r, const char *text)
 {
     struct name *n = NULL;
-    HASH_FIND_STR(r->names, text, n);
+    HASH_FIND_STR(r->shared.names, text, n);
     if (n)
         return n;
-    if (HASH_COUNT(r->names) >= NAMES_MAX)
+    if (HASH_COUNT(r->shared.names) >= NAMES_MAX)
         forget_idle_names(r);
     size_t len = strlen(text) + 1;
     n = xcalloc(1, sizeof *n + len);
     n->resolver = r;
     STAILQ_INIT(&n->waiting);
     memcpy(n->text, text, len);
-    HASH_ADD_KEYPTR(hh, r->names, n->text, len - 1, n);
+    mutex_lock(&r->shared.m);
+    HASH_ADD_KEYPTR(hh, r->shared.names, n->text, len - 1, n);
+    mutex_unlock(&r->shared.m);
     return n;
 }
 
@@ -369,6 +396,19 @@ void resolver_ask(struct resolver *r, const char *name, uint16_t port, struct ma
     mailbox_post(&r->mailbox, &q->message);
 }
 
+/* ---- what is known --------------------------------------------------------------------- */
+
+void resolver_each(struct resolver *r, void (*fn)(const struct resolver_name *row, void *arg),
+                   void *arg)
+{
+    mutex_lock(&r->shared.m);
+    for (const struct name *n = r->shared.names; n; n = n->hh.next) {
+        const struct resolver_name row = {n->text, n->known, n->expires_us, n->is_searched};
+        fn(&row, arg);
+    }
+    mutex_unlock(&r->shared.m);
+}
+
 /* ---- life ------------------------------------------------------------------------------ */
 
 void resolver_set_max_ttl(struct resolver *r, uint64_t max_ttl_us)
@@ -394,6 +434,7 @@ struct resolver *resolver_new(struct loop *l, const struct resolver_options *o, 
     resolver_set_max_ttl(r, o->max_ttl_us);
     r->nameservers = o->nameservers ? xstrdup(o->nameservers) : NULL;
     r->resolv_conf = o->resolv_conf ? xstrdup(o->resolv_conf) : NULL;
+    mutex_init(&r->shared.m);
     timer_init(&r->timer, l, on_ares_time, r);
     mailbox_init(&r->mailbox, l, r);
     if (!open_channel(r, err))
@@ -410,7 +451,7 @@ void resolver_free(struct resolver **rp)
     close_channel(r); /* who waits is told that it was cancelled */
     mailbox_fini(&r->mailbox);
     timer_fini(&r->timer);
-    HASH_ITER(hh, r->names, n, next)
+    HASH_ITER(hh, r->shared.names, n, next)
     {
         name_free(r, n);
     }

@@ -11,6 +11,7 @@
 #include "base/error.h"
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct addr_list;
@@ -44,5 +45,17 @@ void resolver_set_max_ttl(struct resolver *r, uint64_t max_ttl_us);
  * by `tag` only, since it may be gone by then. Copies name. */
 void resolver_ask(struct resolver *r, const char *name, uint16_t port, struct mailbox *reply_to,
                   resolver_fn *fn, uint64_t tag);
+
+/* ---- what is known ---- */
+
+struct resolver_name {
+    const char *name;
+    const struct addr_list *addresses; /* without ports; NULL: none yet */
+    uint64_t expires_us;
+    bool is_asked_for; /* a search is under way */
+};
+/* Any thread. The row is borrowed; fn must not call back here. */
+void resolver_each(struct resolver *r, void (*fn)(const struct resolver_name *row, void *arg),
+                   void *arg);
 
 #endif

@@ -56,6 +56,11 @@ struct pool *pool_ref(struct pool *p)
     return p;
 }
 
+size_t pool_object_size(void)
+{
+    return sizeof(struct pool);
+}
+
 void pool_unref(struct pool **p)
 {
     if (*p == NULL)

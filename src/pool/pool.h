@@ -164,6 +164,7 @@ void pool_free(struct pool **p);
  * each server holds one. pool_unref never frees, the registry does; it clears the pointer. */
 struct pool *pool_ref(struct pool *p);
 void pool_unref(struct pool **p);
+size_t pool_object_size(void);
 
 const char *pool_database(const struct pool *p);
 const char *pool_user(const struct pool *p);

@@ -242,6 +242,14 @@ static void run_send(struct cancel_run *run)
     /* The server reads it, signals the backend, and closes: that end is what we wait for. */
 }
 
+enum cancel_asked cancel_asked(const struct lent *l)
+{
+    const struct cancel_run *run = l->cancel_run;
+    if (!run || !run->requester.id)
+        return CANCEL_ASKED_NOT;
+    return run->sent ? CANCEL_ASKED_SENT : CANCEL_ASKED_WAITING;
+}
+
 static void run_input(void *owner, struct span bytes)
 {
     struct cancel_run *run = owner;

@@ -31,6 +31,14 @@ void cancel_forget_key(struct session *ses);
  * it can: as in PostgreSQL the requester learns nothing. */
 void cancel_requested(struct relay *r, struct client *requester, struct span key);
 
+/* How far the request of a client for the server of `l` has come. */
+enum cancel_asked {
+    CANCEL_ASKED_NOT,
+    CANCEL_ASKED_WAITING, /* its connection is being opened */
+    CANCEL_ASKED_SENT,    /* the server has it */
+};
+enum cancel_asked cancel_asked(const struct lent *l);
+
 /* Sends a CancelRequest to the server of `l`; false if one is already on its way. */
 bool cancel_server(struct lent *l);
 /* 57014 came: the cancel has hit. */

@@ -4,6 +4,7 @@
 
 #include "net/stream.h"
 #include "relay/care.h"
+#include "relay/places.h"
 #include "relay/relay_impl.h"
 
 static const char *replication(const struct client *c)
@@ -178,6 +179,7 @@ void look_servers(struct relay *r, enum look_depth depth,
         struct look_server row = {
             .look = {.id = l->id, .pool = l->pool},
             .phase = server_phase(l),
+            .cancel_asked = cancel_asked(l),
             .carries_cancel = l->cancel_run != NULL,
             .close_needed = l->ledger.generation != numbers.generation,
         };
@@ -185,4 +187,13 @@ void look_servers(struct relay *r, enum look_depth depth,
             fill_server(l, &row.look);
         fn(&row, arg);
     }
+}
+
+void look_sizes(struct look_sizes *out)
+{
+    *out = (struct look_sizes){
+        .client = client_size() + sizeof(struct session),
+        .server = server_size() + sizeof(struct lent),
+        .pool = pool_object_size() + sizeof(struct place),
+    };
 }

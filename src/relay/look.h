@@ -6,6 +6,7 @@
 
 #include "base/addr.h"
 #include "base/span.h"
+#include "relay/cancel.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -62,9 +63,17 @@ enum look_server_phase {
 struct look_server {
     struct look look;
     enum look_server_phase phase;
+    enum cancel_asked cancel_asked;
     bool carries_cancel; /* a connection with a cancel request for it is open */
     bool close_needed;   /* of an older generation than its pool */
 };
+
+/* What one object takes, without what it points to. A client and a server with what the relay keeps
+ * about them. */
+struct look_sizes {
+    size_t client, server, pool;
+};
+void look_sizes(struct look_sizes *out);
 
 /* Counting thousands of clients costs no system call; addresses and the like do. */
 enum look_depth {

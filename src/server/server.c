@@ -181,6 +181,11 @@ void server_close(struct server *s)
         stream_close(&s->stream);
 }
 
+size_t server_size(void)
+{
+    return sizeof(struct server);
+}
+
 void server_free(struct server **sp)
 {
     struct server *s = *sp;

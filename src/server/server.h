@@ -130,6 +130,7 @@ void server_connect(struct server *s, struct addr_list *addresses,
 /* Says Terminate if it can and hangs up. The object stays valid until server_free. */
 void server_close(struct server *s);
 void server_free(struct server **s);
+size_t server_size(void);
 
 /* Who is told from now on what it answers; at rest, or as a client's questions become ours. */
 void server_set_ops(struct server *s, const struct server_ops *ops);

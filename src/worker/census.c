@@ -18,6 +18,7 @@ struct counted {
     struct pool *pool; /* counted; the key */
     int64_t active, waiting;
     int64_t carrying_cancel, being_canceled, resetting, used;
+    int64_t asked_cancel, sent_cancel; /* clients whose request is not, or is, with the server */
     int64_t stale;
     UT_hash_handle hh;
 };
@@ -93,6 +94,8 @@ static void count_server(const struct look_server *row, void *arg)
     if (!n)
         return;
     n->carrying_cancel += row->carries_cancel;
+    n->asked_cancel += row->cancel_asked == CANCEL_ASKED_WAITING;
+    n->sent_cancel += row->cancel_asked == CANCEL_ASKED_SENT;
     n->being_canceled += row->phase == LOOK_SERVER_BEING_CANCELED;
     n->used += row->phase == LOOK_SERVER_USED;
     n->resetting += row->phase == LOOK_SERVER_RESETTING;
@@ -128,6 +131,8 @@ void census_pools(struct census *c, uint64_t now_us,
             .load_balance_hosts = words_load_balance(terms->db),
             .cl_active = n->active,
             .cl_waiting = n->waiting,
+            .cl_active_cancel_req = n->sent_cancel,
+            .cl_waiting_cancel_req = n->asked_cancel,
             .sv_active = active_servers(n, &numbers),
             .sv_active_cancel = n->carrying_cancel,
             .sv_being_canceled = n->being_canceled,

@@ -357,6 +357,12 @@ void inspect_peer_pools(struct relay *r, void (*fn)(const struct inspect_peer_po
     peer_ledger_each(relay_shared_of(r)->peers, add_peer, &run);
 }
 
+void inspect_names(struct relay *r, void (*fn)(const struct resolver_name *row, void *arg),
+                   void *arg)
+{
+    resolver_each(relay_shared_of(r)->resolver, fn, arg);
+}
+
 struct history *inspect_history(struct relay *r)
 {
     return relay_shared_of(r)->history;

@@ -8,6 +8,7 @@
 #ifndef WORKER_INSPECT_H
 #define WORKER_INSPECT_H
 
+#include "net/resolver.h"
 #include "relay/look.h"
 #include "stats/figures.h"
 
@@ -75,6 +76,10 @@ struct inspect_peer_pool {
 /* Peers that a cancel request was passed on to. */
 void inspect_peer_pools(struct relay *r, void (*fn)(const struct inspect_peer_pool *row, void *arg),
                         void *arg);
+
+/* Names of hosts that were asked for. */
+void inspect_names(struct relay *r, void (*fn)(const struct resolver_name *row, void *arg),
+                   void *arg);
 
 /* What happened lately (worker/history.h). */
 struct history *inspect_history(struct relay *r);

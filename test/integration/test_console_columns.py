@@ -2,6 +2,7 @@
 """Every SHOW column for column, as the wire has it, in both protocols; and what the rows say."""
 
 import struct
+import threading
 
 import pytest
 
@@ -87,3 +88,50 @@ def test_connections_are_listed_by_database_and_user(pooler):
         assert keys == sorted(keys)
         assert [row["database"] for row in rows] == ["app", "app", "app", "pgbouncer", "second"]
         assert [row["user"] for row in rows][:3] == ["app", "app", "other"]
+
+
+def test_show_pools_counts_cancel_requests_that_wait_for_the_server(postgres, single):
+    with single.login() as client:
+        client.send(wire.query("SELECT pg_sleep(60)"))
+        single.wait_for_pool(sv_active=1)
+        with postgres.deaf_to_newcomers():
+            canceling = threading.Thread(target=client.cancel)
+            canceling.start()
+            single.wait_for_pool(cl_waiting_cancel_req=1, cl_active_cancel_req=0, sv_active_cancel=1)
+        canceling.join()
+        with pytest.raises(wire.ServerError) as caught:
+            client.rows()
+        assert caught.value.sqlstate == "57014"
+        single.wait_for_pool(cl_waiting_cancel_req=0, sv_active_cancel=0, sv_idle=1)
+
+
+def test_show_mem_has_pgbouncers_names_for_what_there_is(pooler):
+    with pooler.login() as client:
+        client.query("SELECT 1")
+        rows = {row["name"]: row for row in pooler.console("SHOW MEM")}
+    caches = {name: (row["used"], row["free"]) for name, row in rows.items() if name != "heap"}
+    assert caches == {
+        "db_cache": (3, 0),
+        "peer_cache": (0, 0),
+        "pool_cache": (1, 0),
+        "server_cache": (1, 0),
+        "client_cache": (2, 0),
+    }
+    for name in caches:
+        assert rows[name]["memtotal"] == rows[name]["size"] * rows[name]["used"]
+        assert 100 < rows[name]["size"] < 4000 or name == "peer_cache"
+
+
+def test_names_of_hosts_are_listed_with_their_addresses(postgres, start_pooler):
+    line = f"host=localhost port={postgres.port} dbname=app"
+    pooler = start_pooler(postgres, databases={"app": line, "second": line})
+    assert pooler.console("SHOW DNS_HOSTS") == []
+    with pooler.login() as client:
+        client.query("SELECT 1")
+        (row,) = pooler.console("SHOW DNS_HOSTS")
+        lists = {row["list"]: row["items"] for row in pooler.console("SHOW LISTS")}
+    assert row["hostname"] == "localhost"
+    assert set(row["addrs"].split(",")) <= {"127.0.0.1", "::1"} and row["addrs"]
+    assert 0 <= row["ttl"] <= 15
+    assert (lists["dns_names"], lists["dns_queries"], lists["dns_pending"]) == (1, 0, 0)
+    assert len(pooler.console("SHOW POOLS")) == lists["pools"]

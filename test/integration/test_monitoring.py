@@ -122,7 +122,7 @@ def test_the_exporter_of_prometheus_community_finds_all_it_asks_for(watched):
         assert {row.get("database") for row in rows} >= {"app", "pgbouncer"}
     lists = {row["list"]: float(row["items"]) for row in fetch(watched, "SHOW LISTS;")}
     assert set(LISTS) <= set(lists)
-    assert (lists["databases"], lists["pools"], lists["used_servers"]) == (3, 1, 1)
+    assert (lists["databases"], lists["pools"], lists["used_servers"]) == (3, 2, 1)
     config = fetch(watched, "SHOW CONFIG;")
     # It counts the columns, and stops at any other number.
     assert {len(row) for row in config} == {4}

@@ -4,7 +4,7 @@
 import os
 import signal
 import subprocess
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg2
@@ -153,6 +153,15 @@ class Postgres:
     def kill_backend(self, pid):
         """SIGKILL: the postmaster then ends every session and recovers."""
         os.kill(pid, signal.SIGKILL)
+
+    @contextmanager
+    def deaf_to_newcomers(self):
+        """New connections are taken by the kernel and hear nothing; sessions go on."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def log(self):
         return self.log_path.read_text(errors="replace")
