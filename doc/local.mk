@@ -3,7 +3,7 @@
 dist_man_MANS = doc/pgballast.1 doc/pgballast.5
 examplesdir = $(docdir)/examples
 dist_doc_DATA = README.md CHANGELOG.md LICENSE doc/benchmarks.md doc/transparency.md
-dist_examples_DATA = etc/pgballast.ini etc/pgballast.service etc/pgballast.socket
+dist_examples_DATA = etc/pgballast.ini etc/pgballast.service etc/pgballast.socket etc/pgballast_hba.conf
 EXTRA_DIST += doc/pgballast.5.in doc/pgballast.ini.in doc/check-reference
 
 check_PROGRAMS += doc/reference

@@ -136,6 +136,16 @@ static void load_users(struct setup *s, const struct setup *before, struct confi
     file_text_fini(&text);
 }
 
+static void load_url_secret(struct setup *s, struct config_sink *sink)
+{
+    struct error err;
+    if (!s->config->url_password)
+        return;
+    s->url_secret = secret_new(span_str(s->config->url_password), &err);
+    if (!s->url_secret)
+        config_report(sink, CONFIG_ERROR, "url", "%s", err.text);
+}
+
 struct kinds {
     unsigned n[SECRET_SCRAM + 1];
     const struct secret *first[SECRET_SCRAM + 1];
@@ -154,24 +164,15 @@ static void choose_decoy(struct setup *s)
 {
     struct kinds kinds = {0};
     int most = SECRET_PLAIN;
-    if (!s->users)
-        return;
-    userlist_each(s->users, count_kind, &kinds);
+    if (s->url_secret)
+        count_kind(&kinds, s->config->url_user, s->url_secret);
+    if (s->users)
+        userlist_each(s->users, count_kind, &kinds);
     for (int kind = SECRET_PLAIN; kind <= SECRET_SCRAM; kind++)
         if (kinds.n[kind] > kinds.n[most])
             most = kind;
     if (kinds.n[most])
         s->decoy = secret_ref(kinds.first[most]);
-}
-
-static void load_url_secret(struct setup *s, struct config_sink *sink)
-{
-    struct error err;
-    if (!s->config->url_password)
-        return;
-    s->url_secret = secret_new(span_str(s->config->url_password), &err);
-    if (!s->url_secret)
-        config_report(sink, CONFIG_ERROR, "url", "%s", err.text);
 }
 
 static void add_database_secret(struct setup *s, const struct config_database *db,
@@ -394,9 +395,9 @@ struct setup *setup_build(struct config *cfg, const struct setup *before, struct
     atomic_init(&s->refs, 1);
     s->config = cfg;
     load_users(s, before, sink);
-    choose_decoy(s);
     rules_load(&s->rules, cfg, sink);
     load_url_secret(s, sink);
+    choose_decoy(s);
     load_database_secrets(s, sink);
     load_client_tls(s, before, sink);
     load_server_tls(s, sink);

@@ -34,9 +34,9 @@ struct tls_context *setup_server_tls(const struct setup *s, const struct config_
 /* For auth_type = hba: the rules (NULL for any other) and their maps (NULL: there are none). */
 const struct hba *setup_hba(const struct setup *s);
 const struct ident *setup_ident(const struct setup *s);
-/* A secret of the kind that most users of the list have, for those who do not exist: their exchange
- * has the same shape and takes as long. It is somebody's, so it never lets anybody in. NULL: the
- * list has no secrets. */
+/* A secret of the kind that most users have, for those who do not exist: their exchange
+ * has the same shape and takes as long. It is somebody's, so it never lets anybody in. NULL: nobody
+ * has a secret. */
 const struct secret *setup_decoy(const struct setup *s);
 
 /* Calls fn for each user of the list, and for that of the URL. */

@@ -21,13 +21,13 @@ from support.wire import ServerError
 PASSWORD = "right one"
 
 
-def scram_verifier(password):
+def scram_verifier(password, iterations=4096):
     salt = os.urandom(16)
-    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, 4096)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, iterations)
     stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
     server = hmac.digest(salted, b"Server Key", "sha256")
     salt, stored, server = (base64.b64encode(part).decode() for part in (salt, stored, server))
-    return f"SCRAM-SHA-256$4096:{salt}${stored}:{server}"
+    return f"SCRAM-SHA-256${iterations}:{salt}${stored}:{server}"
 
 
 def md5_secret(user, password):
@@ -56,6 +56,7 @@ host      elsewhere         all         10.0.0.0 255.0.0.0 trust
 host      nowhere           all         127.0.0.1/32    scram-sha-256
 host      sameuser          @users      127.0.0.1/32    scram-sha-256
 host      replication       plain       127.0.0.1/32    reject
+host      replication       verified    127.0.0.1/32    scram-sha-256
 host      pgbouncer         console     127.0.0.1/32    scram-sha-256
 local     all               {me}        peer
 local     all               plain       peer map=accounts
@@ -155,10 +156,10 @@ def test_each_form_of_a_secret_serves_the_methods_that_it_can(doors, database, u
     assert f'password authentication failed for user "{user}"' in wrong.text
 
 
-def first_request(doors, user, database):
+def first_request(doors, user, database, **parameters):
     """The code of the first authentication request."""
     with doors.wire() as client:
-        client.send(wire.startup({"user": user, "database": database}))
+        client.send(wire.startup({"user": user, "database": database, **parameters}))
         return client.read().body[:4]
 
 
@@ -171,14 +172,26 @@ def test_who_does_not_exist_is_told_no_more_than_who_errs(doors, database):
     assert first_request(doors, "nobody", database) == first_request(doors, "plain", database)
 
 
+def iterations_for(doors, user):
+    """What SCRAM's second message says."""
+    first = b"n,,n=,r=abcdefghijklmnop"
+    with doors.wire() as client:
+        client.send(wire.startup({"user": user, "database": "other"}))
+        client.read()
+        length = len(first).to_bytes(4, "big")
+        client.send(wire.message(b"p", wire.cstring("SCRAM-SHA-256") + length + first))
+        return client.read().body.decode(errors="replace").rpartition(",i=")[2]
+
+
 def test_who_does_not_exist_is_asked_as_most_users_are(workspace, postgres):
-    users = {name: scram_verifier(PASSWORD) for name in ("a", "b", "c", "d")}
+    users = {name: scram_verifier(PASSWORD, 5000) for name in ("a", "b", "c", "d")}
     doors = Doors(workspace, postgres, users=users, auth_type="md5").start()
     try:
         assert enter(doors, "a", "other") == [["app"]]
         sasl = first_request(doors, "a", "other")
         assert first_request(doors, "nobody", "other") == sasl
         assert first_request(doors, "app", "other") != sasl
+        assert iterations_for(doors, "nobody") == iterations_for(doors, "a") == "5000"
         assert refusal(doors, "nobody", "other").sqlstate == "28P01"
     finally:
         Pooler.stop(doors)
@@ -251,6 +264,17 @@ def test_a_map_says_who_else_a_peer_may_be(doors):
 def test_by_the_socket_only_local_rules_count(doors):
     with pytest.raises(AssertionError, match=r'no pg_hba.conf entry for host "\[local\]"'):
         doors.psql("nobody", "by_trust")
+
+
+def test_physical_replication_has_rules_of_its_own(doors):
+    where = "replication connection {} host \"127.0.0.1\", user \"{}\", no encryption"
+    rejected = refusal(doors, "plain", "by_trust", replication="true")
+    assert "pg_hba.conf rejects " + where.format("for", "plain") in rejected.text
+    forgotten = refusal(doors, "hashed", "by_trust", replication="true")
+    assert "no pg_hba.conf entry for " + where.format("from", "hashed") in forgotten.text
+    assert rejected.sqlstate == forgotten.sqlstate == "28000"
+    assert first_request(doors, "verified", "by_trust", replication="true") == b"\0\0\0\x0a"
+    assert "no pg_hba.conf entry" in refusal(doors, "plain", "other", replication="database").text
 
 
 # The console
