@@ -317,6 +317,12 @@ test_replay_replay_LDADD = $(PGB_LIBS)
 TEST_EXTENSIONS = .replay
 REPLAY_LOG_COMPILER = $(top_builddir)/test/replay/replay
 REPLAY_TESTS = \
+	test/replay/auth-query-fails.replay \
+	test/replay/auth-query-finds-a-secret.replay \
+	test/replay/auth-query-is-asked-again.replay \
+	test/replay/auth-query-of-several-workers.replay \
+	test/replay/auth-query-waits-in-the-queue.replay \
+	test/replay/auth-query-whose-client-leaves.replay \
 	test/replay/authentication-ok-before-proof.replay \
 	test/replay/breaker-sends-one-probe.replay \
 	test/replay/bytes-behind-an-sslrequest.replay \
@@ -462,6 +468,9 @@ test_unit_stats_test_latency_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += test/unit/relay/test_id_table
 test_unit_relay_test_id_table_SOURCES = test/unit/relay/test_id_table.c
 test_unit_relay_test_id_table_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/relay/test_lookups
+test_unit_relay_test_lookups_SOURCES = test/unit/relay/test_lookups.c
+test_unit_relay_test_lookups_LDADD = $(UNIT_LDADD)
 
 # relay: cancel requests among peers
 UNIT_TESTS += test/unit/relay/test_cancel_key test/unit/relay/test_peer_ledger

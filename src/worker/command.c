@@ -7,6 +7,7 @@
 #include "pool/registry.h"
 #include "relay/broker.h"
 #include "relay/control.h"
+#include "relay/lookups.h"
 #include "relay/order.h"
 #include "relay/relay.h"
 #include "relay/suspend.h"
@@ -368,6 +369,8 @@ bool command_reconnect(struct relay *r, const char *database, struct error *err)
     if (!may_order(r, "reconnect", database, err))
         return false;
     for_pools(r, database, recycle_pool, NULL);
+    /* Whatever is the reason: what the servers have said before counts no more. */
+    lookups_doubt_all(relay_shared_of(r)->lookups);
     return true;
 }
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg2
 import pytest
 
-from support import wire
+from support import process, wire
 from support.waiting import wait_until
 from support.wire import ServerError
 
@@ -315,6 +315,67 @@ def test_auth_dbname_says_where_to_ask(start, server):
     assert refused(pooler, "ann", "ann secret", "pgballast").text == "not allowed"
     pooler.console("DISABLE second")
     assert refused(pooler).text == 'authentication database "second" is disabled'
+
+
+def test_a_database_that_forces_a_user_is_shared_by_those_whom_auth_query_knows(start, server):
+    address = f"host={server.host} port={server.port}"
+    pooler = start(
+        auth_query_cache_time=0,
+        databases={"forced": f"{address} dbname=app user=app", "*": address},
+        auth_dbname="second",  # by the fallback entry
+    )
+    with closing(login(pooler, database="forced")) as ann:
+        assert user_of(ann) == "app"
+        pooler.console("RELOAD")
+        pooler.console("RECONNECT")
+        assert user_of(ann) == "app"
+    with closing(login(pooler, "bob", database="forced")) as bob:
+        assert user_of(bob) == "app"
+    assert lookups(server, "second") == 2
+
+
+def test_a_reload_changes_where_and_whether_it_is_asked(start, server):
+    pooler = start()
+    ini = pooler.directory / "pgballast.ini"
+    before = ini.read_text()
+    with closing(login(pooler)) as ann:
+        assert user_of(ann) == "ann"
+        ini.write_text(before.replace("auth_user = looker", "auth_user = nobody_at_all"))
+        pooler.console("RELOAD")
+        assert refused(pooler).text == "bouncer config error"
+        ini.write_text(before.replace("auth_user = looker", ""))
+        pooler.console("RELOAD")
+        assert refused(pooler).sqlstate == "28P01"
+        ini.write_text(before)
+        pooler.console("RELOAD")
+        assert user_of(ann) == "ann"
+        login(pooler).close()
+
+
+def test_rules_that_reject_ask_nobody(start, server):
+    pooler = start(auth_type="scram-sha-256")
+    hba = pooler.directory / "hba.conf"
+    hba.write_text("host all ann 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 scram-sha-256\n")
+    process.give(hba)
+    ini = pooler.directory / "pgballast.ini"
+    ini.write_text(
+        ini.read_text().replace("auth_type = scram-sha-256", f"auth_type = hba\nauth_hba_file = {hba}")
+    )
+    pooler.console("RELOAD")
+    assert "login rejected" in refused(pooler).text
+    assert lookups(server) == 0
+    login(pooler, "bob").close()
+    assert lookups(server) == 1
+
+
+def test_servers_are_checked_before_they_are_asked(start, server):
+    pooler = start(
+        server_check_delay=0, server_check_query="SELECT 1", auth_query_cache_time=0
+    )
+    for _ in range(3):
+        with closing(login(pooler)) as ann:
+            assert user_of(ann) == "ann"
+    assert len(server.backends("looker")) == 1
 
 
 def test_without_auth_dbname_the_console_and_unknown_databases_find_nobody(start):

@@ -141,10 +141,10 @@ static void do_turn(struct play *p, const struct word *w, size_t n)
 static const char *client_state_name(enum client_state s)
 {
     static const char *const names[] = {
-        [CLIENT_NEW] = "new",         [CLIENT_TLS] = "tls",         [CLIENT_STARTUP] = "startup",
-        [CLIENT_AUTH] = "auth",       [CLIENT_WELCOME] = "welcome", [CLIENT_IDLE] = "idle",
-        [CLIENT_WAITING] = "waiting", [CLIENT_LINKED] = "linked",   [CLIENT_CANCEL] = "cancel",
-        [CLIENT_CLOSING] = "closing",
+        [CLIENT_NEW] = "new",       [CLIENT_TLS] = "tls",         [CLIENT_STARTUP] = "startup",
+        [CLIENT_LOOKUP] = "lookup", [CLIENT_AUTH] = "auth",       [CLIENT_WELCOME] = "welcome",
+        [CLIENT_IDLE] = "idle",     [CLIENT_WAITING] = "waiting", [CLIENT_LINKED] = "linked",
+        [CLIENT_CANCEL] = "cancel", [CLIENT_CLOSING] = "closing",
     };
     return names[s];
 }

@@ -113,6 +113,38 @@ static void test_many_more_than_there_is_room_for_are_all_right(void **state)
     setup_unref(&s);
 }
 
+/* auth_query knows him, under another name. */
+static void test_who_was_found_is_shared_by_those_with_the_same_secret(void **state)
+{
+    (void)state;
+    struct setup *s = some_setup();
+    struct client_known *k = client_known_new();
+    struct error err;
+    const struct secret *one = secret_new(span_str("one"), &err);
+    const struct secret *two = secret_new(span_str("two"), &err);
+    struct client_who *a = get(k, s, "Ann", "app"), *b = get(k, s, "ann", "app");
+    client_who_found(k, &a, span_str("ann"), one);
+    assert_string_equal(a->user, "ann");
+    assert_string_equal(a->database, "app");
+    assert_ptr_equal(a->login.secret, one);
+    assert_null(a->login.server_secret); /* the servers know the forced user */
+    client_who_unref(&b);
+    b = get(k, s, "ann", "app");
+    client_who_found(k, &b, span_str("ann"), one);
+    assert_ptr_equal(a, b);
+    client_who_found(k, &b, span_str("ann"), two);
+    assert_ptr_not_equal(a, b);
+    assert_ptr_equal(a->login.secret, one);
+    assert_ptr_equal(b->login.secret, two);
+    secret_unref(&one);
+    secret_unref(&two);
+    client_who_unref(&a);
+    assert_true(span_is(secret_text(b->login.secret), "two"));
+    client_who_unref(&b);
+    client_known_free(&k);
+    setup_unref(&s);
+}
+
 static int start(void **state)
 {
     struct error err;
@@ -132,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_equal_clients_share_as_long_as_one_is_left),
         cmocka_unit_test(test_others_and_other_setups_and_consoles_do_not_share),
+        cmocka_unit_test(test_who_was_found_is_shared_by_those_with_the_same_secret),
         cmocka_unit_test(test_many_more_than_there_is_room_for_are_all_right),
     };
     return cmocka_run_group_tests(tests, start, end);
