@@ -363,14 +363,18 @@ REPLAY_TESTS = \
 	test/replay/encryption-is-refused-politely.replay \
 	test/replay/failed-parse-frees-the-name.replay \
 	test/replay/fenced-difference.replay \
+	test/replay/forced-user-has-min-pool-size-without-clients.replay \
 	test/replay/full-queue-is-refused.replay \
 	test/replay/function-call.replay \
 	test/replay/gated-difference-extended-query.replay \
 	test/replay/gated-difference-is-rolled-back-with-the-statement.replay \
 	test/replay/gated-difference-simple-query.replay \
 	test/replay/handover-server-dies.replay \
+	test/replay/hosts-in-the-order-written.replay \
+	test/replay/hosts-take-turns-and-a-dead-one-is-passed-over.replay \
 	test/replay/idle-server-of-another-worker-is-asked-for.replay \
 	test/replay/idle-server-says-goodbye.replay \
+	test/replay/idle-transaction-begins-when-the-statement-ends.replay \
 	test/replay/idle-transaction-timeout.replay \
 	test/replay/large-parse-keeps-the-server.replay \
 	test/replay/malformed-messages-of-clients.replay \
@@ -389,6 +393,7 @@ REPLAY_TESTS = \
 	test/replay/prepared-statement-on-another-server.replay \
 	test/replay/query-timeout-cancels-first.replay \
 	test/replay/query-timeout-closes-when-the-cancel-brings-nothing.replay \
+	test/replay/query-timeout-of-a-queued-statement.replay \
 	test/replay/query-wait-timeout-keeps-the-session.replay \
 	test/replay/query-wait-timeout-of-pgbouncer.replay \
 	test/replay/refused-breaker-is-told-at-the-login.replay \
@@ -408,6 +413,7 @@ REPLAY_TESTS = \
 	test/replay/server-check-query.replay \
 	test/replay/server-idle-timeout-and-lifetime.replay \
 	test/replay/server-is-handed-to-the-worker-that-waits.replay \
+	test/replay/server-lifetime-zero-is-one-use.replay \
 	test/replay/server-lost-in-a-pipeline.replay \
 	test/replay/server-lost-in-the-middle-of-a-row.replay \
 	test/replay/server-lost-inside-a-transaction.replay \

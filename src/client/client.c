@@ -430,28 +430,40 @@ size_t client_held(const struct client *c)
 
 /* ---- time ------------------------------------------------------------------------------ */
 
-/* client_login_timeout: from the accept until proven and welcomed. client_idle_timeout: from the
- * last message, while no server is linked and none is waited for. */
-void client_sweep(struct client *c, uint64_t now_us)
+/* client_login_timeout: from the accept until proven and welcomed. */
+static void sweep_login(struct client *c, uint64_t now_us)
 {
-    const struct config *cfg = setup_config(c->context->setup);
+    uint64_t limit = setup_config(c->context->setup)->client_login_timeout_us;
+    struct error err;
+    if (!limit || now_us - c->born_us < limit)
+        return;
+    error_set(&err, SQLSTATE_PROTOCOL_VIOLATION, "client_login_timeout%s",
+              c->state == CLIENT_WELCOME  ? " (server down)"
+              : c->state == CLIENT_LOOKUP ? " (auth_query was not answered)"
+                                          : "");
+    client_fail(c, &err);
+}
+
+/* client_idle_timeout: from the last message or the end of what it has asked for, whatever is
+ * later, while no server is linked and none is waited for. */
+void client_sweep(struct client *c, uint64_t now_us, uint64_t served_us)
+{
     struct error err;
     if (c->state == CLIENT_CLOSING)
         return;
     if (!is_proven(c)) {
-        if (!cfg->client_login_timeout_us || now_us - c->born_us < cfg->client_login_timeout_us)
-            return;
-        error_set(&err, SQLSTATE_PROTOCOL_VIOLATION, "client_login_timeout%s",
-                  c->state == CLIENT_WELCOME  ? " (server down)"
-                  : c->state == CLIENT_LOOKUP ? " (auth_query was not answered)"
-                                              : "");
-        client_fail(c, &err);
+        sweep_login(c, now_us);
         return;
     }
-    if (c->state == CLIENT_IDLE && now_us - c->request_us >= US_PER_S)
+    if (c->state != CLIENT_IDLE)
+        return;
+    if (now_us - c->request_us >= US_PER_S)
         client_requests_trim(c);
-    if (c->state != CLIENT_IDLE || !cfg->client_idle_timeout_us ||
-        now_us - c->request_us < cfg->client_idle_timeout_us)
+    const struct setup_login *login = client_setup_login(c);
+    uint64_t since = c->request_us > served_us ? c->request_us : served_us;
+    uint64_t limit =
+        effective_client_idle_timeout_us(setup_config(c->context->setup), login->db, login->user);
+    if (!limit || login->is_console || now_us - since < limit)
         return;
     error_set(&err, SQLSTATE_ADMIN_SHUTDOWN, "client_idle_timeout");
     client_fail(c, &err);

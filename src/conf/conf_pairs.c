@@ -27,9 +27,11 @@ enum key_kind {
     KEY_TEXT,
     KEY_SECRET,
     KEY_COUNT,          /* 0 is unlimited, negative is "not set" */
+    KEY_NUMBER,         /* 0 is none, negative is "not set" */
     KEY_LIMIT,          /* 0 and negative are "not set", `unlimited` is 0 */
     KEY_DURATION,       /* 0 is a value; negative is no limit */
     KEY_DURATION_ABOVE, /* 0 is "not set", `unlimited` is 0 */
+    KEY_LIFETIME,       /* 0 is "not set", `unlimited` the longest there is */
     KEY_WORD,
     KEY_ROOT_CERT, /* a file, or "system" for the system's store */
     KEY_HOST,
@@ -60,14 +62,19 @@ static const struct key database_keys[] = {
     {"auth_query", KEY_TEXT, DB(auth_query), NULL},
     {"auth_dbname", KEY_TEXT, DB(auth_dbname), NULL},
     {"pool_size", KEY_COUNT, DB(pool_size), NULL},
-    {"min_pool_size", KEY_COUNT, DB(min_pool_size), NULL},
-    {"reserve_pool_size", KEY_COUNT, DB(reserve_pool_size), NULL},
-    {"reserve_pool", KEY_COUNT, DB(reserve_pool_size), NULL},
+    {"min_pool_size", KEY_NUMBER, DB(min_pool_size), NULL},
+    {"reserve_pool_size", KEY_NUMBER, DB(reserve_pool_size), NULL},
+    {"reserve_pool", KEY_NUMBER, DB(reserve_pool_size), NULL},
     {"max_db_connections", KEY_LIMIT, DB(max_db_connections), NULL},
     {"max_db_client_connections", KEY_LIMIT, DB(max_db_client_connections), NULL},
     {"pool_mode", KEY_WORD, DB(pool_mode), pool_mode_words},
-    {"server_lifetime", KEY_DURATION_ABOVE, DB(server_lifetime_us), NULL},
+    {"server_lifetime", KEY_LIFETIME, DB(server_lifetime_us), NULL},
+    {"server_idle_timeout", KEY_DURATION, DB(server_idle_timeout_us), NULL},
     {"query_wait_timeout", KEY_DURATION, DB(query_wait_timeout_us), NULL},
+    {"query_timeout", KEY_DURATION, DB(query_timeout_us), NULL},
+    {"idle_transaction_timeout", KEY_DURATION, DB(idle_transaction_timeout_us), NULL},
+    {"transaction_timeout", KEY_DURATION, DB(transaction_timeout_us), NULL},
+    {"client_idle_timeout", KEY_DURATION, DB(client_idle_timeout_us), NULL},
     {"load_balance_hosts", KEY_WORD, DB(load_balance_hosts), load_balance_words},
     {"connect_query", KEY_TEXT, DB(connect_query), NULL},
     {"client_encoding", KEY_TEXT, DB(client_encoding), NULL},
@@ -86,7 +93,7 @@ static const struct key database_keys[] = {
 static const struct key user_keys[] = {
     {"pool_mode", KEY_WORD, USER(pool_mode), pool_mode_words},
     {"pool_size", KEY_COUNT, USER(pool_size), NULL},
-    {"reserve_pool_size", KEY_COUNT, USER(reserve_pool_size), NULL},
+    {"reserve_pool_size", KEY_NUMBER, USER(reserve_pool_size), NULL},
     {"max_user_connections", KEY_LIMIT, USER(max_user_connections), NULL},
     {"max_user_client_connections", KEY_LIMIT, USER(max_user_client_connections), NULL},
     {"query_timeout", KEY_DURATION_ABOVE, USER(query_timeout_us), NULL},
@@ -136,6 +143,16 @@ static bool store_duration(uint64_t *field, const char *text, bool zero_is_unset
     return true;
 }
 
+/* ... except for a lifetime, of which 0 is the shortest. */
+static bool store_lifetime(uint64_t *field, const char *text, struct error *err)
+{
+    if (!store_duration(field, text, true, err))
+        return false;
+    if (*field == 0)
+        *field = DURATION_MAX_US;
+    return true;
+}
+
 static bool store_word(void *field, const char *text, const struct value_word *words,
                        struct error *err)
 {
@@ -159,12 +176,18 @@ static bool store(struct target *to, const struct key *key, const char *text, st
         return true;
     case KEY_COUNT:
         return store_count(field, text, false, err);
+    case KEY_NUMBER:
+        if (strcmp(text, "unlimited") == 0)
+            return error_set(err, "", "it is a number of connections, 0 is none");
+        return store_count(field, text, false, err);
     case KEY_LIMIT:
         return store_count(field, text, true, err);
     case KEY_DURATION:
         return store_duration(field, text, false, err);
     case KEY_DURATION_ABOVE:
         return store_duration(field, text, true, err);
+    case KEY_LIFETIME:
+        return store_lifetime(field, text, err);
     case KEY_WORD:
         return store_word(field, text, key->words, err);
     case KEY_HOST:

@@ -119,7 +119,10 @@ struct config_database *config_database_new(const char *name, const char *origin
     db->max_db_connections = db->max_db_client_connections = CONFIG_INHERIT;
     db->pool_mode = db->sslmode = CONFIG_INHERIT;
     db->channel_binding = db->sslnegotiation = CONFIG_INHERIT;
-    db->server_lifetime_us = db->query_wait_timeout_us = CONFIG_INHERIT_US;
+    db->server_lifetime_us = db->server_idle_timeout_us = CONFIG_INHERIT_US;
+    db->query_wait_timeout_us = db->query_timeout_us = CONFIG_INHERIT_US;
+    db->idle_transaction_timeout_us = db->transaction_timeout_us = CONFIG_INHERIT_US;
+    db->client_idle_timeout_us = CONFIG_INHERIT_US;
     return db;
 }
 

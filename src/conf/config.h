@@ -116,7 +116,9 @@ struct config_database {
     int pool_size, min_pool_size, reserve_pool_size;
     int max_db_connections, max_db_client_connections;
     int pool_mode; /* enum pool_mode */
-    uint64_t server_lifetime_us, query_wait_timeout_us;
+    uint64_t server_lifetime_us, server_idle_timeout_us, query_wait_timeout_us;
+    uint64_t query_timeout_us, idle_transaction_timeout_us, transaction_timeout_us;
+    uint64_t client_idle_timeout_us;
     int sslmode;       /* enum sslmode; else server_tls_sslmode */
     char *sslrootcert; /* file, "" for the system store; else server_tls_ca_file */
     int channel_binding, sslnegotiation;

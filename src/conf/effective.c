@@ -70,6 +70,13 @@ uint64_t effective_server_lifetime_us(const struct config *cfg, const struct con
     return first_said_us(CONFIG_INHERIT_US, db->server_lifetime_us, cfg->server_lifetime_us);
 }
 
+uint64_t effective_server_idle_timeout_us(const struct config *cfg,
+                                          const struct config_database *db)
+{
+    return first_said_us(CONFIG_INHERIT_US, db->server_idle_timeout_us,
+                         cfg->server_idle_timeout_us);
+}
+
 uint64_t effective_query_wait_timeout_us(const struct config *cfg, const struct config_database *db,
                                          const struct config_user *user)
 {
@@ -77,27 +84,35 @@ uint64_t effective_query_wait_timeout_us(const struct config *cfg, const struct 
                          cfg->query_wait_timeout_us);
 }
 
-uint64_t effective_query_timeout_us(const struct config *cfg, const struct config_user *user)
+uint64_t effective_query_timeout_us(const struct config *cfg, const struct config_database *db,
+                                    const struct config_user *user)
 {
-    return first_said_us(SAID_US(user, query_timeout_us), CONFIG_INHERIT_US, cfg->query_timeout_us);
+    return first_said_us(SAID_US(user, query_timeout_us), SAID_US(db, query_timeout_us),
+                         cfg->query_timeout_us);
 }
 
 uint64_t effective_idle_transaction_timeout_us(const struct config *cfg,
+                                               const struct config_database *db,
                                                const struct config_user *user)
 {
-    return first_said_us(SAID_US(user, idle_transaction_timeout_us), CONFIG_INHERIT_US,
+    return first_said_us(SAID_US(user, idle_transaction_timeout_us),
+                         SAID_US(db, idle_transaction_timeout_us),
                          cfg->idle_transaction_timeout_us);
 }
 
-uint64_t effective_transaction_timeout_us(const struct config *cfg, const struct config_user *user)
+uint64_t effective_transaction_timeout_us(const struct config *cfg,
+                                          const struct config_database *db,
+                                          const struct config_user *user)
 {
-    return first_said_us(SAID_US(user, transaction_timeout_us), CONFIG_INHERIT_US,
+    return first_said_us(SAID_US(user, transaction_timeout_us), SAID_US(db, transaction_timeout_us),
                          cfg->transaction_timeout_us);
 }
 
-uint64_t effective_client_idle_timeout_us(const struct config *cfg, const struct config_user *user)
+uint64_t effective_client_idle_timeout_us(const struct config *cfg,
+                                          const struct config_database *db,
+                                          const struct config_user *user)
 {
-    return first_said_us(SAID_US(user, client_idle_timeout_us), CONFIG_INHERIT_US,
+    return first_said_us(SAID_US(user, client_idle_timeout_us), SAID_US(db, client_idle_timeout_us),
                          cfg->client_idle_timeout_us);
 }
 

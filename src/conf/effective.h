@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* effective.h - what applies to one database and one user once overrides are resolved.
  *
- * PgBouncer's order of precedence: user over database over global. `user` is the line of [users]
+ * PgBouncer's order of precedence: user over database over global (db may be NULL for the time-outs
+ * that PgBouncer's databases do not have). `user` is the line of [users]
  * or NULL: for pool sizes, pool mode and query, idle-in-transaction and transaction time-outs that
  * of the pool's user (the forced one, if any); for client_idle_timeout and query_wait_timeout that
  * of the user who logged in. Limits: 0 is unlimited. Durations: 0 is as the setting defines it. */
@@ -23,13 +24,21 @@ int effective_max_user_connections(const struct config *cfg, const struct config
 int effective_max_user_client_connections(const struct config *cfg, const struct config_user *user);
 
 uint64_t effective_server_lifetime_us(const struct config *cfg, const struct config_database *db);
+uint64_t effective_server_idle_timeout_us(const struct config *cfg,
+                                          const struct config_database *db);
 uint64_t effective_query_wait_timeout_us(const struct config *cfg, const struct config_database *db,
                                          const struct config_user *user);
-uint64_t effective_query_timeout_us(const struct config *cfg, const struct config_user *user);
+uint64_t effective_query_timeout_us(const struct config *cfg, const struct config_database *db,
+                                    const struct config_user *user);
 uint64_t effective_idle_transaction_timeout_us(const struct config *cfg,
+                                               const struct config_database *db,
                                                const struct config_user *user);
-uint64_t effective_transaction_timeout_us(const struct config *cfg, const struct config_user *user);
-uint64_t effective_client_idle_timeout_us(const struct config *cfg, const struct config_user *user);
+uint64_t effective_transaction_timeout_us(const struct config *cfg,
+                                          const struct config_database *db,
+                                          const struct config_user *user);
+uint64_t effective_client_idle_timeout_us(const struct config *cfg,
+                                          const struct config_database *db,
+                                          const struct config_user *user);
 
 /* TLS towards one host of the database. Sockets are never encrypted. */
 enum sslmode effective_sslmode(const struct config *cfg, const struct config_database *db,

@@ -110,6 +110,18 @@ unsigned limits_count(struct limits *l, enum pool_cap kind, const char *name)
     return n;
 }
 
+void limits_inspect(struct limits *l, enum pool_cap kind, const char *name, struct cap_numbers *out)
+{
+    struct row *row;
+
+    *out = (struct cap_numbers){0};
+    mutex_lock(&l->shared.m);
+    HASH_FIND_STR(l->shared.rows[kind], name, row);
+    if (row != NULL)
+        cap_inspect(row->cap, out);
+    mutex_unlock(&l->shared.m);
+}
+
 void limits_release(struct limits *l, struct cap **cap)
 {
     struct row *row = NULL;

@@ -16,6 +16,9 @@ void limits_free(struct limits **l);
  * existing one gets the settings, as by cap_set. */
 struct cap *limits_get(struct limits *l, enum pool_cap kind, const char *name,
                        const struct cap_settings *settings);
+/* Its numbers; all zero if nobody holds it. */
+void limits_inspect(struct limits *l, enum pool_cap kind, const char *name,
+                    struct cap_numbers *out);
 /* Frees it with the last reference; clears the pointer; NULL is fine. */
 void limits_release(struct limits *l, struct cap **cap);
 /* How many references there are to that cap; 0: there is none. */

@@ -147,7 +147,7 @@ struct pool_settings {
     bool round_robin;            /* idle servers take turns; else the newest is used again */
     uint64_t reserve_timeout_us; /* 0: the reserve is not used */
     uint64_t idle_timeout_us;    /* 0: none */
-    uint64_t lifetime_us;        /* 0: none */
+    uint64_t lifetime_us;        /* 0: after one use; UINT64_MAX: none */
 };
 
 /* The caps a pool is under, each may be NULL; borrowed for the pool's life (see pool/limits.h). */

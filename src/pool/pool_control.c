@@ -47,7 +47,7 @@ bool pool_set_limits(struct pool *p, const struct pool_settings *settings, uint6
  * together must not leave together. */
 bool pool_lifetime_over(struct pool_shared *sh, const struct pool_server *s, uint64_t now_us)
 {
-    if (sh->set.lifetime_us == 0 || now_us < s->opened_us + sh->set.lifetime_us ||
+    if (now_us <= s->opened_us || now_us - s->opened_us < sh->set.lifetime_us ||
         now_us < sh->next_lifetime_us)
         return false;
     sh->next_lifetime_us = now_us + sh->lifetime_gap_us;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "conf/url_profile.h"
 #include "net/addr_list.h"
 #include "net/dialer.h"
 #include "net/resolver.h"
@@ -92,18 +93,33 @@ static struct lent *dial(struct relay *r, struct pool *p, struct terms *t, size_
     return l;
 }
 
-/* Asks the target of the next host. */
+/* Asks the targets of the hosts, from the one whose turn it is. One that is left alone for a while
+ * is passed over; in the order written (load_balance_hosts=disable) one that is being tried is not,
+ * and the one that answered is stayed with until it fails. */
 static enum target_answer begin(struct relay *r, struct place *place, const struct terms *t,
                                 size_t *host_out, struct error *err)
 {
-    uint64_t until;
-    *host_out = place->host_at % t->n_targets;
-    enum target_answer answer = target_begin(t->targets[*host_out], loop_now(r->loop), &until, err);
-    if (answer == TARGET_GO && t->db->load_balance_hosts == LOAD_BALANCE_ROUND_ROBIN)
-        place->host_at++;
-    if (answer == TARGET_WAIT && until)
-        relay_dial_at(r, until);
-    return answer;
+    bool in_turn = t->db->load_balance_hosts == LOAD_BALANCE_ROUND_ROBIN;
+    unsigned at = place->host_at;
+    uint64_t until = 0, earliest = 0;
+    enum target_answer all = TARGET_REFUSE, one = TARGET_REFUSE;
+    for (unsigned i = 0; i < t->n_targets; i++) {
+        *host_out = (at + i) % t->n_targets;
+        one = target_begin(t->targets[*host_out], loop_now(r->loop), &until, err);
+        if (one == TARGET_GO) {
+            place->host_at = in_turn ? at + i + 1 : at + i;
+            return TARGET_GO;
+        }
+        if (one == TARGET_WAIT)
+            all = TARGET_WAIT;
+        if (until && (!earliest || until < earliest))
+            earliest = until;
+        if (one == TARGET_WAIT && !until && !in_turn)
+            break;
+    }
+    if (all == TARGET_WAIT && earliest)
+        relay_dial_at(r, earliest);
+    return all;
 }
 
 /* ---- for whom -------------------------------------------------------------------------- */
@@ -206,17 +222,57 @@ bool dial_for_waiters(struct relay *r, struct pool *p, struct error *err)
     return ok;
 }
 
+bool dial_keeps_min(const struct config *cfg, const struct config_database *db)
+{
+    if (cfg->profile != CONFIG_INI || !db->user || effective_min_pool_size(cfg, db) <= 0)
+        return false;
+    for (size_t i = 0; i < db->n_hosts; i++)
+        if (url_host_is_neon(db->hosts[i].name))
+            return false;
+    return true;
+}
+
+static bool has_clients(const struct pool *p)
+{
+    struct pool_numbers n;
+    const uint32_t ours = 1; /* of registry_each */
+    pool_inspect((struct pool *)p, 0, &n);
+    return pool_ref_count(p) > ours + n.opening + n.idle + n.active + n.moving + n.closing;
+}
+
+/* PgBouncer's rule with an ini file, where the operator has asked for it: while there are clients,
+ * or always for a forced user. Ours for the rest, and where compute time is paid for: as long as
+ * the pool was in use within warm_window, so that a database that nobody uses may sleep. */
+static bool min_is_wanted(struct relay *r, struct pool *p, uint64_t now)
+{
+    const struct config *cfg = setup_config(r->setup);
+    struct place *place = pool_owner(p);
+    uint64_t active = atomic_load_explicit(&place->active_us, memory_order_relaxed);
+    if (atomic_load_explicit(&r->shared->is_stopping, memory_order_relaxed))
+        return false;
+    if (active && now - active <= cfg->warm_window_us)
+        return true;
+    const struct config_database *db = config_find_database(cfg, pool_database(p));
+    if (cfg->profile != CONFIG_INI || !db || url_host_is_neon(db->hosts[0].name))
+        return false;
+    return dial_keeps_min(cfg, db) || has_clients(p);
+}
+
+/* In one sweep, which comes once a second: as often as PgBouncer's. */
+#define MIN_DIALS 3
+
 void dial_for_min(struct relay *r, struct pool *p)
 {
     struct pool_dial_answer a;
     struct error err;
-    struct place *place = pool_owner(p);
     uint64_t now = loop_now(r->loop);
-    uint64_t active = atomic_load_explicit(&place->active_us, memory_order_relaxed);
-    if (!active || now - active > setup_config(r->setup)->warm_window_us)
+    if (!min_is_wanted(r, p, now))
         return;
-    if (may_dial(p, now, &err) && pool_reserve_min(p, now, &a))
-        (void)dial_reserved(r, p, a.generation, &err);
+    for (int i = 0; i < MIN_DIALS; i++) {
+        if (!may_dial(p, now, &err) || !pool_reserve_min(p, now, &a) ||
+            dial_reserved(r, p, a.generation, &err) != TARGET_GO)
+            return;
+    }
 }
 
 void dial_to_wake(struct relay *r, struct pool *p)
@@ -343,11 +399,16 @@ static bool told_at_once(const struct lent *l, const struct server_end *end, str
     return n.idle + n.active + n.moving == 0;
 }
 
-static bool breaker_is_open(const struct lent *l)
+/* No host is tried before its time. */
+static bool breakers_are_open(const struct terms *t)
 {
     struct target_numbers numbers;
-    target_inspect(target_of(l), &numbers);
-    return numbers.breaker == BREAKER_OPEN;
+    for (size_t i = 0; i < t->n_targets; i++) {
+        target_inspect(t->targets[i], &numbers);
+        if (numbers.breaker != BREAKER_OPEN)
+            return false;
+    }
+    return true;
 }
 
 void dial_failed(struct lent *l, const struct server_end *end)
@@ -357,6 +418,9 @@ void dial_failed(struct lent *l, const struct server_end *end)
     uint64_t now = loop_now(r->loop), jitter = rand_next(&r->jitter);
     enum failure_class class = failure_classify(phase_of(end), &end->error, &tell);
     bool at_once = told_at_once(l, end, &tell);
+    /* What one host shows for a certificate says nothing about the next. */
+    if (class == FAILURE_PERMANENT && end->phase == SERVER_PHASE_TLS && l->terms->n_targets > 1)
+        class = FAILURE_FAST;
     l->dialing = false;
     counter_add(&l->stats->server_failed, 1);
     lent_log(l, LOG_WARNING_LEVEL, "server login failed: %s%s (%s)",
@@ -379,7 +443,7 @@ void dial_failed(struct lent *l, const struct server_end *end)
     case FAILURE_SLOW:
     case FAILURE_FAST:
     case FAILURE_LIMITER:
-        at_once = at_once || breaker_is_open(l);
+        at_once = at_once || breakers_are_open(l->terms);
         break;
     }
     if (at_once)

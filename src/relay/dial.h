@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 
+struct config;
+struct config_database;
 struct lent;
 struct pool;
 struct relay;
@@ -23,6 +25,8 @@ bool dial_for_waiters(struct relay *r, struct pool *p, struct error *err);
  * way. */
 enum target_answer dial_for_one(struct session *ses, uint32_t generation, struct lent **l_out,
                                 struct error *err);
+/* The pool of the database's forced user has its min_pool_size also without clients. */
+bool dial_keeps_min(const struct config *cfg, const struct config_database *db);
 /* Opens towards min_pool_size. */
 void dial_for_min(struct relay *r, struct pool *p);
 /* Opens one if there is none: the operator wants to know whether the database can be reached. */

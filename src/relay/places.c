@@ -129,6 +129,12 @@ static uint32_t limit(int value)
     return value > 0 ? (uint32_t)value : POOL_UNLIMITED;
 }
 
+static struct cap_settings user_cap(const struct config *cfg, const struct config_user *user)
+{
+    return (struct cap_settings){limit(effective_max_user_connections(cfg, user)),
+                                 limit(effective_max_user_client_connections(cfg, user))};
+}
+
 static void fill_entry(struct registry_entry *e, const struct config *cfg,
                        const struct setup_login *login)
 {
@@ -145,13 +151,12 @@ static void fill_entry(struct registry_entry *e, const struct config *cfg,
                 .window = POOL_WINDOW,
                 .round_robin = cfg->server_round_robin,
                 .reserve_timeout_us = cfg->reserve_pool_timeout_us,
-                .idle_timeout_us = cfg->server_idle_timeout_us,
+                .idle_timeout_us = effective_server_idle_timeout_us(cfg, db),
                 .lifetime_us = effective_server_lifetime_us(cfg, db),
             },
         .database_cap = {limit(effective_max_db_connections(cfg, db)),
                          limit(effective_max_db_client_connections(cfg, db))},
-        .user_cap = {limit(effective_max_user_connections(cfg, user)),
-                     limit(effective_max_user_client_connections(cfg, login->user))},
+        .user_cap = user_cap(cfg, user),
     };
 }
 
@@ -309,22 +314,47 @@ struct figures *places_console_figures(struct places *p)
 
 /* ---- limits of clients ----------------------------------------------------------------- */
 
-bool place_admit(struct place *p, struct error *err)
+/* Most often the pool's own, which needs no look-up. */
+static struct cap *user_cap_of(struct place *p, const struct setup *setup,
+                               const struct setup_login *login, const char *user)
 {
-    static const char *const names[] = {"max_db_client_connections", "max_user_client_connections"};
-    for (size_t i = 0; i < 2; i++) {
-        if (cap_take_client(p->caps[i]))
-            continue;
-        if (i)
-            cap_give_back_client(p->caps[0]);
-        return error_set(err, SQLSTATE_TOO_MANY_CONNECTIONS, "client connections exceeded (%s)",
-                         names[i]);
+    struct cap_settings settings = user_cap(setup_config(setup), login->user);
+    if (strcmp(user, cap_name(p->caps[1])) == 0)
+        return p->caps[1];
+    return limits_get(p->limits, POOL_CAP_USER, user, &settings);
+}
+
+static void release_user_cap(struct place *p, struct cap **cap)
+{
+    if (*cap != p->caps[1])
+        limits_release(p->limits, cap);
+    *cap = NULL;
+}
+
+static bool exceeded(const char *setting, struct error *err)
+{
+    return error_set(err, SQLSTATE_TOO_MANY_CONNECTIONS, "client connections exceeded (%s)",
+                     setting);
+}
+
+bool place_admit(struct place *p, const struct setup *setup, const struct setup_login *login,
+                 const char *user, struct cap **user_cap_out, struct error *err)
+{
+    if (!cap_take_client(p->caps[0]))
+        return exceeded("max_db_client_connections", err);
+    struct cap *cap = user_cap_of(p, setup, login, user);
+    if (!cap_take_client(cap)) {
+        cap_give_back_client(p->caps[0]);
+        release_user_cap(p, &cap);
+        return exceeded("max_user_client_connections", err);
     }
+    *user_cap_out = cap;
     return true;
 }
 
-void place_dismiss(struct place *p)
+void place_dismiss(struct place *p, struct cap **user_cap)
 {
     cap_give_back_client(p->caps[0]);
-    cap_give_back_client(p->caps[1]);
+    cap_give_back_client(*user_cap);
+    release_user_cap(p, user_cap);
 }

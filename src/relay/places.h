@@ -23,7 +23,7 @@ struct place {
     /* Set at birth. */
     struct figures *figures;
     struct limits *limits;
-    struct cap *caps[2]; /* counted; database and user, for client limits */
+    struct cap *caps[2]; /* counted; of database and pool user, for client limits */
 
     _Atomic unsigned host_at; /* which host is tried next */
     /* When a client last had a server: connections beyond need are opened only within warm_window
@@ -81,9 +81,11 @@ uint64_t places_renew(struct places *p, struct pool *pool, struct setup *setup, 
 /* What the console's own clients did: it counts as one more pool. */
 struct figures *places_console_figures(struct places *p);
 
-/* Client limits of database and user. */
-bool place_admit(struct place *p, struct error *err);
-void place_dismiss(struct place *p);
+/* Client limits of the database and of the user who logs in, who need not be the pool's.
+ * *user_cap_out is for place_dismiss. */
+bool place_admit(struct place *p, const struct setup *setup, const struct setup_login *login,
+                 const char *user, struct cap **user_cap_out, struct error *err);
+void place_dismiss(struct place *p, struct cap **user_cap);
 
 /* For each target: SHOW TARGETS, health. */
 void places_each_target(struct places *p, void (*fn)(struct target *t, void *arg), void *arg);

@@ -116,4 +116,5 @@ static void serve_pool(struct pool *p, void *arg)
 void refit_serve(struct relay *r)
 {
     registry_each(r->shared->registry, serve_pool, r);
+    relay_tick_soon(r);
 }

@@ -46,7 +46,8 @@ struct session {
     enum pool_mode mode;
     bool follows_statements;
     bool has_key;
-    bool admitted; /* counted in the client limits of database and user */
+    bool admitted;        /* counted in the client limits of database and user ... */
+    struct cap *user_cap; /* ... of which this is the second */
     bool gone;
     bool unproven;        /* counted among those that have not logged in */
     bool is_operator;     /* of the console: not counted for max_client_conn */
@@ -77,6 +78,7 @@ struct session {
     uint64_t xact_since_us;
     bool wait_noticed;  /* was told by a NOTICE that it is queued */
     bool query_overdue; /* query_timeout has cancelled what runs */
+    uint64_t ready_us;  /* when the last ReadyForQuery came */
     bool held_back;     /* the client is on hold until the server has caught up */
 
     uint8_t ending;       /* enum sql_ending, of what was sent since the last ReadyForQuery */
@@ -200,6 +202,7 @@ struct relay {
 
     struct timer tick;
     uint64_t last_sweep_us;
+    bool keeps_pools;    /* some pools are to have servers before anybody asks */
     uint64_t dial_at_us; /* when a dial that had to wait is tried again; 0: none waits */
 };
 

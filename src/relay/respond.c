@@ -73,7 +73,8 @@ static bool reword_timeout(struct lent *l, const struct report *r)
     if (!ses->query_overdue || !span_is(r->sqlstate, SQLSTATE_QUERY_CANCELED))
         return false;
     const struct config_user *user = client_setup_login(ses->client)->pool_user_line;
-    uint64_t limit = effective_query_timeout_us(setup_config(l->relay->setup), user);
+    uint64_t limit = effective_query_timeout_us(setup_config(l->relay->setup),
+                                                client_setup_login(ses->client)->db, user);
     error_set(&err, SQLSTATE_QUERY_CANCELED, "query timeout: canceled after %llu.%llu s",
               (unsigned long long)(limit / US_PER_S),
               (unsigned long long)(limit % US_PER_S / (US_PER_S / 10)));
@@ -258,6 +259,7 @@ static void count_ready(struct lent *l)
     if (ses->query_since_us)
         stats_note(stats, LATENCY_QUERY, now - ses->query_since_us);
     ses->query_since_us = 0;
+    ses->ready_us = now;
     ses->query_overdue = false;
     ses->ending = SQL_ENDS_NOTHING;
     if (server_status(l->server) != 'I')

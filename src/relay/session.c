@@ -78,6 +78,12 @@ static void take_mode(struct session *ses)
     terms_unref(&t);
 }
 
+static bool admit(struct session *ses, struct error *err)
+{
+    return place_admit(ses->place, ses->relay->setup, client_setup_login(ses->client),
+                       client_user(ses->client), &ses->user_cap, err);
+}
+
 static void on_login(struct client *c)
 {
     struct session *ses = client_data(c);
@@ -95,7 +101,7 @@ static void on_login(struct client *c)
     ses->place = pool_owner(ses->pool);
     place_follow_secret(ses->place, client_setup_login(c));
     ses->stats = figures_row(ses->place->figures, (unsigned)r->worker);
-    if (!control_login(r->shared->control, ses->pool, &err) || !place_admit(ses->place, &err)) {
+    if (!control_login(r->shared->control, ses->pool, &err) || !admit(ses, &err)) {
         client_fail(c, &err);
         return;
     }
@@ -157,7 +163,7 @@ static void on_gone(struct client *c)
     cancel_forget_key(ses);
     leave_server(ses);
     if (ses->admitted)
-        place_dismiss(ses->place);
+        place_dismiss(ses->place, &ses->user_cap);
     relay_bury_session(ses);
 }
 

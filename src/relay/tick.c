@@ -7,6 +7,7 @@
  *   query_wait_notify         queued                      served           NOTICE, once
  *   query_wait_timeout        queued                      served           ERROR, or FATAL (ini)
  *   query_timeout             first message of a query    ReadyForQuery    cancel, then close
+ *                             queued, ini               served           FATAL
  *   transaction_timeout       first message               status idle      FATAL, rolled back
  *   idle_transaction_timeout  ReadyForQuery in a          next message     FATAL, rolled back
  *                             transaction
@@ -23,6 +24,7 @@
 #include "relay/broker.h"
 #include "relay/cancel.h"
 #include "relay/care.h"
+#include "relay/control.h"
 #include "relay/dial.h"
 #include "relay/leave.h"
 #include "relay/places.h"
@@ -65,8 +67,17 @@ static void sweep_waiting(struct session *ses, uint64_t now)
 {
     const struct config *cfg = setup_config(ses->relay->setup);
     uint64_t limit = wait_limit_us(ses);
+    const struct setup_login *login = client_setup_login(ses->client);
+    uint64_t query_limit = effective_query_timeout_us(cfg, login->db, login->pool_user_line);
     struct error err;
     bool queued = client_get_state(ses->client) == CLIENT_WAITING;
+    /* As in PgBouncer, which has this word for it. */
+    if (cfg->profile == CONFIG_INI && queued && exceeded(ses->wait_since_us, now, query_limit)) {
+        error_set(&err, SQLSTATE_QUERY_CANCELED, "query_timeout: waited for a server for %llu ms",
+                  (unsigned long long)(query_limit / US_PER_MS));
+        broker_fail_waiting(ses, &err, true);
+        return;
+    }
     if (exceeded(ses->wait_since_us, now, limit)) {
         error_set(&err, SQLSTATE_TOO_MANY_CONNECTIONS,
                   "query_wait_timeout: no server connection became free within %llu ms",
@@ -107,6 +118,7 @@ static void sweep_linked(struct session *ses, uint64_t now)
 {
     const struct config *cfg = setup_config(ses->relay->setup);
     const struct config_user *user = client_setup_login(ses->client)->pool_user_line;
+    const struct config_database *db = client_setup_login(ses->client)->db;
     struct lent *l = ses->lent;
     if ((ses->pins & PIN_SESSION_MODE) && care_close_outdated(ses))
         return;
@@ -120,20 +132,23 @@ static void sweep_linked(struct session *ses, uint64_t now)
         return;
     }
     if (busy && !ses->query_overdue && !ses->own && !exempt_from_query_timeout(ses) &&
-        exceeded(ses->query_since_us, now, effective_query_timeout_us(cfg, user))) {
+        exceeded(ses->query_since_us, now, effective_query_timeout_us(cfg, db, user))) {
         ses->query_overdue = true;
+        if (cfg->log_pooler_errors)
+            client_log(ses->client, LOG_WARNING_LEVEL, "query timeout: what runs is canceled");
         cancel_server(l);
         return;
     }
     if (ses->own)
         return;
-    if (exceeded(ses->xact_since_us, now, effective_transaction_timeout_us(cfg, user))) {
+    if (exceeded(ses->xact_since_us, now, effective_transaction_timeout_us(cfg, db, user))) {
         fail_session(ses, SQLSTATE_QUERY_CANCELED, "transaction timeout");
         return;
     }
+    uint64_t asked = client_request_us(ses->client);
     bool idle_in_transaction = !busy && server_status(l->server) != 'I';
-    if (idle_in_transaction && exceeded(client_request_us(ses->client), now,
-                                        effective_idle_transaction_timeout_us(cfg, user)))
+    if (idle_in_transaction && exceeded(asked > ses->ready_us ? asked : ses->ready_us, now,
+                                        effective_idle_transaction_timeout_us(cfg, db, user)))
         fail_session(ses, "25P03", "idle transaction timeout");
 }
 
@@ -215,8 +230,10 @@ static uint64_t keep_us(const struct pool *p, void *arg)
     if (!places_may_use(cfg, p))
         return 0;
     struct place *place = pool_owner(p);
-    if (config_find_database(cfg, pool_database(p)) == cfg->fallback &&
-        or_ever(cfg->autodb_idle_timeout_us) < us)
+    const struct config_database *db = config_find_database(cfg, pool_database(p));
+    if (db && dial_keeps_min(cfg, db))
+        return UINT64_MAX;
+    if (db == cfg->fallback && or_ever(cfg->autodb_idle_timeout_us) < us)
         us = cfg->autodb_idle_timeout_us;
     return us > KEEP_UNKNOWN_US && !place_is_known(place) ? KEEP_UNKNOWN_US : us;
 }
@@ -253,6 +270,28 @@ static void reap_pools(struct relay *r, uint64_t now)
     registry_reap(r->shared->registry, now, &keeper);
 }
 
+/* Pools that are there before anybody asks for them. True: there are some. */
+static bool make_pools(struct relay *r)
+{
+    const struct config *cfg = setup_config(r->setup);
+    const struct config_database *db;
+    bool any = false;
+    if (atomic_load_explicit(&r->shared->is_stopping, memory_order_relaxed))
+        return false;
+    for (db = cfg->databases; db; db = db->hh.next) {
+        struct setup_login login;
+        struct error err;
+        if (!dial_keeps_min(cfg, db))
+            continue;
+        setup_find_login(r->setup, db->name, db->user, &login);
+        struct pool *p = places_find(r->shared->places, r->setup, &login, db->name, db->user);
+        (void)control_login(r->shared->control, p, &err); /* it may be paused */
+        pool_unref(&p);
+        any = true;
+    }
+    return any;
+}
+
 static void sweep_pools(struct relay *r, uint64_t now)
 {
     if (r->dial_at_us && now >= r->dial_at_us) {
@@ -262,6 +301,7 @@ static void sweep_pools(struct relay *r, uint64_t now)
     if (now - r->last_sweep_us < TICK_LONG_US)
         return;
     r->last_sweep_us = now;
+    r->keeps_pools = r->worker == 0 && make_pools(r);
     registry_each(r->shared->registry, sweep_pool, r);
     figures_roll(places_console_figures(r->shared->places), now,
                  setup_config(r->setup)->stats_period_us);
@@ -286,7 +326,7 @@ static void sweep_sessions(struct relay *r, uint64_t now, bool all)
             client_continue(ses->client);
         }
         if (all && !ses->gone)
-            client_sweep(ses->client, now);
+            client_sweep(ses->client, now, ses->ready_us);
     }
 }
 
@@ -301,13 +341,15 @@ static void tick(void *arg)
     TAILQ_FOREACH_SAFE(l, &r->servers, link, next)
     sweep_server(l, now);
     sweep_pools(r, now);
-    if (!TAILQ_EMPTY(&r->sessions) || !TAILQ_EMPTY(&r->servers))
+    if (!TAILQ_EMPTY(&r->sessions) || !TAILQ_EMPTY(&r->servers) || r->keeps_pools)
         timer_set(&r->tick, now + (has_short_deadlines(r, now) ? TICK_SHORT_US : TICK_LONG_US));
 }
 
 void tick_init(struct relay *r)
 {
     timer_init(&r->tick, r->loop, tick, r);
+    if (r->worker == 0)
+        relay_tick_soon(r);
 }
 
 void relay_tick_soon(struct relay *r)

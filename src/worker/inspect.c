@@ -63,10 +63,9 @@ static void count_database(struct pool *p, void *arg)
     cap_inspect(pool_cap(p, POOL_CAP_DATABASE), &n->counts);
 }
 
-static void count_user(struct pool *p, void *arg)
+static void name_pool_user(struct pool *p, void *arg)
 {
-    struct named *n = named_get(arg, pool_user(p));
-    cap_inspect(pool_cap(p, POOL_CAP_USER), &n->counts);
+    (void)named_get(arg, pool_user(p));
 }
 
 /* ---- databases ------------------------------------------------------------------------- */
@@ -178,20 +177,23 @@ static const char *size_text(int value, char out[16])
     return out;
 }
 
-static void show_user(const struct config *cfg, const struct named *n,
+static void show_user(struct relay *r, const struct named *n,
                       void (*fn)(const struct inspect_user *row, void *arg), void *arg)
 {
+    const struct config *cfg = config_of(r);
     const struct config_user *user = config_find_user(cfg, n->name);
+    struct cap_numbers counts; /* of all pools: who logs in need not be the pool's user */
     char size[16], reserve[16];
+    limits_inspect(registry_limits(relay_shared_of(r)->registry), POOL_CAP_USER, n->name, &counts);
     struct inspect_user row = {
         .name = n->name,
         .pool_size = size_text(user ? user->pool_size : CONFIG_INHERIT, size),
         .reserve_pool_size = size_text(user ? user->reserve_pool_size : CONFIG_INHERIT, reserve),
         .pool_mode = words_pool_mode(user ? user->pool_mode : CONFIG_INHERIT),
         .max_user_connections = effective_max_user_connections(cfg, user),
-        .current_connections = n->counts.servers,
+        .current_connections = counts.servers,
         .max_user_client_connections = effective_max_user_client_connections(cfg, user),
-        .current_client_connections = n->counts.clients,
+        .current_client_connections = counts.clients,
     };
     fn(&row, arg);
 }
@@ -201,7 +203,7 @@ void inspect_users(struct relay *r, void (*fn)(const struct inspect_user *row, v
 {
     const struct config *cfg = config_of(r);
     struct named *table = NULL;
-    registry_each(relay_shared_of(r)->registry, count_user, &table);
+    registry_each(relay_shared_of(r)->registry, name_pool_user, &table);
     setup_each_user(relay_setup(r), name_user, &table);
     lookups_each_user(relay_shared_of(r)->lookups, name_user, &table);
     for (const struct config_user *u = cfg->users; u; u = u->hh.next)
@@ -214,7 +216,7 @@ void inspect_users(struct relay *r, void (*fn)(const struct inspect_user *row, v
         name_user(cfg->fallback->user, &table);
     name_user(WORDS_CONSOLE, &table);
     for (struct named *n = table; n; n = n->hh.next)
-        show_user(cfg, n, fn, arg);
+        show_user(r, n, fn, arg);
     named_free(&table);
 }
 

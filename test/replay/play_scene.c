@@ -77,11 +77,11 @@ static void do_dialing(struct play *p, const struct word *w, size_t n)
                                         [FAKE_DIAL_HANG] = "hangs"};
     for (size_t i = 0; n && i < sizeof words / sizeof words[0]; i++) {
         if (word_is(w, words[i])) {
-            fake_set_dial((enum fake_dial)i);
+            fake_set_dial(n > 1 ? w[1].text : NULL, (enum fake_dial)i);
             return;
         }
     }
-    play_fail(p, "dialing connects|refused|hangs");
+    play_fail(p, "dialing connects|refused|hangs [ADDRESS]");
 }
 
 static void do_names(struct play *p, const struct word *w, size_t n)
@@ -202,6 +202,17 @@ static void do_worker(struct play *p, const struct word *w, size_t n)
         play_fail(p, "expected: worker ACTOR %s\n    got: %d", n == 2 ? w[1].text : "NUMBER", got);
 }
 
+static void do_host(struct play *p, const struct word *w, size_t n)
+{
+    struct actor *a = n == 2 ? play_find(p, w[0].text) : NULL;
+    char got[ADDR_TEXT] = "";
+    if (a)
+        addr_text(&a->wire->peer, got, sizeof got);
+    size_t len = n == 2 ? strlen(w[1].text) : 0;
+    if (!len || strncmp(got, w[1].text, len) != 0 || got[len] != ':')
+        play_fail(p, "expected: host ACTOR %s\n    got: %s", n == 2 ? w[1].text : "ADDRESS", got);
+}
+
 /* ---- the table -------------------------------------------------------------------------- */
 
 static const struct verb {
@@ -212,7 +223,7 @@ static const struct verb {
     {"servers", do_servers}, {"dialing", do_dialing},   {"names", do_names},
     {"time", do_time},       {"hold", do_hold},         {"go", do_go},
     {"turn", do_turn},       {"state", do_state},       {"dials", do_dials},
-    {"worker", do_worker},   {"whole", do_whole},
+    {"worker", do_worker},   {"whole", do_whole},       {"host", do_host},
 };
 
 bool play_scene(struct play *p, const struct word *w, size_t n)

@@ -7,7 +7,10 @@
 #include "net/resolver.h"
 #include "support/fake_impl.h"
 
+#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct dialer {
     TAILQ_ENTRY(dialer) link;
@@ -23,12 +26,41 @@ struct dialer {
 TAILQ_HEAD(dialer_list, dialer);
 static struct dialer_list dialers = TAILQ_HEAD_INITIALIZER(dialers);
 static enum fake_dial dial_what;
+#define NAMED_MAX 8
+static struct {
+    char address[ADDR_TEXT];
+    enum fake_dial what;
+} named[NAMED_MAX];
+static unsigned n_named;
 static unsigned n_dials;
 static bool names_are_lost;
 
-void fake_set_dial(enum fake_dial what)
+void fake_set_dial(const char *address, enum fake_dial what)
 {
-    dial_what = what;
+    if (!address) {
+        dial_what = what;
+        return;
+    }
+    unsigned i = 0;
+    while (i < n_named && strcmp(named[i].address, address) != 0)
+        i++;
+    assert(i < NAMED_MAX);
+    snprintf(named[i].address, sizeof named[i].address, "%s", address);
+    named[i].what = what;
+    n_named += i == n_named;
+}
+
+/* Addresses are named without their port. */
+static enum fake_dial what_of(const struct addr *a)
+{
+    char text[ADDR_TEXT];
+    addr_text(a, text, sizeof text);
+    for (unsigned i = 0; i < n_named; i++) {
+        size_t n = strlen(named[i].address);
+        if (strncmp(text, named[i].address, n) == 0 && text[n] == ':')
+            return named[i].what;
+    }
+    return dial_what;
 }
 
 unsigned fake_dial_count(void)
@@ -45,7 +77,7 @@ void fake_set_names(bool are_found)
 void fake_dials_fini(void)
 {
     dial_what = FAKE_DIAL_CONNECT;
-    n_dials = 0;
+    n_dials = n_named = 0;
     names_are_lost = false;
 }
 
@@ -55,7 +87,7 @@ struct dialer *dialer_start(struct loop *l, struct addr_list *addresses,
                             const struct dialer_options *options, dialer_fn *cb, void *owner)
 {
     struct dialer *d = xcalloc(1, sizeof *d);
-    *d = (struct dialer){.loop = l, .what = dial_what, .cb = cb, .owner = owner};
+    *d = (struct dialer){.loop = l, .what = what_of(&addresses->each[0]), .cb = cb, .owner = owner};
     d->to = addresses->each[0];
     d->deadline_us = d->what != FAKE_DIAL_HANG ? fake_now()
                      : options->timeout_us     ? fake_now() + options->timeout_us
@@ -82,7 +114,7 @@ static void finish(struct dialer *d)
         [FAKE_DIAL_REFUSE] = "could not connect to 127.0.0.1: Connection refused",
         [FAKE_DIAL_HANG] = "could not connect to 127.0.0.1: Connection timed out",
     };
-    struct dialer_result result = {.fd = -1, .addr = d->to};
+    struct dialer_result result = {.fd = -1, .addr = d->to, .timed_out = d->what == FAKE_DIAL_HANG};
     error_set(&result.error, "", "%s", texts[d->what]);
     if (d->what == FAKE_DIAL_CONNECT)
         result.fd = fake_wire_new(true, &d->to)->fd;

@@ -79,8 +79,8 @@ enum fake_dial {
     FAKE_DIAL_HANG,   /* fails when its time is over */
 };
 
-/* What becomes of attempts from now on. */
-void fake_set_dial(enum fake_dial what);
+/* What becomes of attempts from now on: to this address, or (NULL) to any that was not named. */
+void fake_set_dial(const char *address, enum fake_dial what);
 /* Attempts so far. */
 unsigned fake_dial_count(void);
 /* Whether names are found (all are 127.0.0.1) from now on. */

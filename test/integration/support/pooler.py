@@ -79,7 +79,7 @@ class Pooler:
         """`settings` go on top of SETTINGS; `upstream` has host, port and ca_file; `peers={id: line}`.
 
         The databases are upstream's own ones under their own names; `databases={name: line}`
-        replaces them.
+        replaces them. `user_lines={name: line}` are lines of [users].
         """
         self.directory = process.new_directory("pooler", parent)
         self.log_path = self.directory / "pooler.log"
@@ -99,6 +99,7 @@ class Pooler:
             "databases", {name: f"{address} dbname={name}" for name in ("app", "second")}
         )
         peers = settings.pop("peers", {})
+        user_lines = settings.pop("user_lines", {})
         userlist = self.directory / "users.txt"
         userlist.write_text(
             "".join(f"{quoted(name)} {quoted(secret)}\n" for name, secret in self.users.items())
@@ -113,6 +114,8 @@ class Pooler:
         lines = ["[databases]"]
         lines += [f"{name} = {line}" for name, line in databases.items()]
         lines += ["", "[peers]"] + [f"{number} = {line}" for number, line in peers.items()]
+        lines += ["", "[users]"]
+        lines += [f"{name} = {line}" for name, line in user_lines.items()]
         lines += ["", "[pgballast]"]
         lines += [f"{name} = {value}" for name, value in values.items() if value is not None]
         ini = self.directory / "pgballast.ini"

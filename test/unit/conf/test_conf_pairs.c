@@ -91,6 +91,8 @@ static void test_database_numbers_mean_what_they_mean_in_pgbouncer(void **state)
          CONFIG_INHERIT_US, 0},
         {"pool_size=unlimited max_db_connections=unlimited query_wait_timeout=unlimited", 0, 0,
          CONFIG_INHERIT_US, 0},
+        {"server_lifetime=unlimited", CONFIG_INHERIT, CONFIG_INHERIT, DURATION_MAX_US,
+         CONFIG_INHERIT_US},
         {"pool_size=010\tserver_lifetime=2", 10, CONFIG_INHERIT, 2000000, CONFIG_INHERIT_US},
     };
     (void)state;

@@ -85,24 +85,29 @@ static void test_effective_timeouts_follow_the_same_order(void **state)
     x->cfg->client_idle_timeout_us = 4;
     x->cfg->query_wait_timeout_us = 5;
     x->cfg->server_lifetime_us = 6;
-    assert_int_equal(effective_query_timeout_us(x->cfg, x->user), 1);
-    assert_int_equal(effective_idle_transaction_timeout_us(x->cfg, NULL), 2);
-    assert_int_equal(effective_transaction_timeout_us(x->cfg, x->user), 3);
-    assert_int_equal(effective_client_idle_timeout_us(x->cfg, x->user), 4);
+    assert_int_equal(effective_query_timeout_us(x->cfg, x->db, x->user), 1);
+    assert_int_equal(effective_idle_transaction_timeout_us(x->cfg, x->db, NULL), 2);
+    assert_int_equal(effective_transaction_timeout_us(x->cfg, x->db, x->user), 3);
+    assert_int_equal(effective_client_idle_timeout_us(x->cfg, x->db, x->user), 4);
     assert_int_equal(effective_query_wait_timeout_us(x->cfg, x->db, x->user), 5);
     assert_int_equal(effective_server_lifetime_us(x->cfg, x->db), 6);
     x->user->query_timeout_us = x->user->idle_transaction_timeout_us = 11;
     x->user->transaction_timeout_us = x->user->client_idle_timeout_us = 12;
     x->db->query_wait_timeout_us = 13;
     x->db->server_lifetime_us = 14;
-    assert_int_equal(effective_query_timeout_us(x->cfg, x->user), 11);
-    assert_int_equal(effective_idle_transaction_timeout_us(x->cfg, x->user), 11);
-    assert_int_equal(effective_transaction_timeout_us(x->cfg, x->user), 12);
-    assert_int_equal(effective_client_idle_timeout_us(x->cfg, x->user), 12);
+    assert_int_equal(effective_query_timeout_us(x->cfg, x->db, x->user), 11);
+    assert_int_equal(effective_idle_transaction_timeout_us(x->cfg, x->db, x->user), 11);
+    assert_int_equal(effective_transaction_timeout_us(x->cfg, x->db, x->user), 12);
+    assert_int_equal(effective_client_idle_timeout_us(x->cfg, x->db, x->user), 12);
     assert_int_equal(effective_query_wait_timeout_us(x->cfg, x->db, x->user), 13);
     x->user->query_wait_timeout_us = 0;
     assert_int_equal(effective_query_wait_timeout_us(x->cfg, x->db, x->user), 0);
     assert_int_equal(effective_server_lifetime_us(x->cfg, x->db), 14);
+    x->db->client_idle_timeout_us = 15;
+    x->db->server_idle_timeout_us = 16;
+    assert_int_equal(effective_client_idle_timeout_us(x->cfg, x->db, x->user), 12);
+    assert_int_equal(effective_client_idle_timeout_us(x->cfg, x->db, NULL), 15);
+    assert_int_equal(effective_server_idle_timeout_us(x->cfg, x->db), 16);
 }
 
 static void test_effective_tls_of_a_socket_is_none(void **state)

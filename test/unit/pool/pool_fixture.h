@@ -23,6 +23,7 @@ static inline struct pool_settings sized(uint32_t size)
         .max_wait_queue = POOL_UNLIMITED,
         .max_pinned = POOL_UNLIMITED,
         .window = POOL_WINDOW,
+        .lifetime_us = UINT64_MAX,
     };
 }
 
