@@ -234,6 +234,31 @@ const struct secret *userlist_find(const struct userlist *list, const char *user
     return u ? u->secret : NULL;
 }
 
+struct kinds {
+    unsigned n[SECRET_SCRAM + 1];
+    const struct secret *first[SECRET_SCRAM + 1];
+};
+
+static void count_kind(void *arg, const char *user, const struct secret *secret)
+{
+    struct kinds *kinds = arg;
+    enum secret_kind kind = secret_kind_of(secret);
+    (void)user;
+    if (!kinds->n[kind]++)
+        kinds->first[kind] = secret;
+}
+
+const struct secret *userlist_usual(const struct userlist *list)
+{
+    struct kinds kinds = {0};
+    int most = SECRET_PLAIN;
+    userlist_each(list, count_kind, &kinds);
+    for (int kind = SECRET_PLAIN; kind <= SECRET_SCRAM; kind++)
+        if (kinds.n[kind] > kinds.n[most])
+            most = kind;
+    return kinds.first[most];
+}
+
 size_t userlist_count(const struct userlist *list)
 {
     return list->n;

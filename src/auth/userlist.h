@@ -37,6 +37,9 @@ void userlist_free(struct userlist **list);
 
 /* The user's secret or NULL; borrowed: secret_ref it to keep it longer than the list. */
 const struct secret *userlist_find(const struct userlist *list, const char *user);
+/* The first secret of the kind that most of them are, empty ones not counted; borrowed. NULL: there
+ * is none. */
+const struct secret *userlist_usual(const struct userlist *list);
 size_t userlist_count(const struct userlist *list);
 /* Calls fn for each user in the order of the file. */
 void userlist_each(const struct userlist *list,

@@ -146,33 +146,11 @@ static void load_url_secret(struct setup *s, struct config_sink *sink)
         config_report(sink, CONFIG_ERROR, "url", "%s", err.text);
 }
 
-struct kinds {
-    unsigned n[SECRET_SCRAM + 1];
-    const struct secret *first[SECRET_SCRAM + 1];
-};
-
-static void count_kind(void *arg, const char *user, const struct secret *secret)
-{
-    struct kinds *kinds = arg;
-    enum secret_kind kind = secret_kind_of(secret);
-    (void)user;
-    if (!kinds->n[kind]++)
-        kinds->first[kind] = secret;
-}
-
 static void choose_decoy(struct setup *s)
 {
-    struct kinds kinds = {0};
-    int most = SECRET_PLAIN;
-    if (s->url_secret)
-        count_kind(&kinds, s->config->url_user, s->url_secret);
-    if (s->users)
-        userlist_each(s->users, count_kind, &kinds);
-    for (int kind = SECRET_PLAIN; kind <= SECRET_SCRAM; kind++)
-        if (kinds.n[kind] > kinds.n[most])
-            most = kind;
-    if (kinds.n[most])
-        s->decoy = secret_ref(kinds.first[most]);
+    const struct secret *usual = s->users ? userlist_usual(s->users) : s->url_secret;
+    if (usual)
+        s->decoy = secret_ref(usual);
 }
 
 static void add_database_secret(struct setup *s, const struct config_database *db,

@@ -178,6 +178,28 @@ static void test_userlist_holds_many_and_shares_what_has_not_changed(void **stat
     buf_reset(&text);
 }
 
+static void test_userlist_names_the_kind_that_most_secrets_are(void **state)
+{
+    (void)state;
+#define MD5 "\"md58bbf3f45673bf67d02e4214911f3417f\"\n"
+    static const struct {
+        const char *text, *user;
+    } cases[] = {
+        {"", NULL},
+        {"\"a\" \"\"\n\"b\" \"\"\n", NULL},
+        {"\"a\" \"\"\n\"b\" \"\"\n\"c\" " MD5, "c"},
+        {"\"a\" \"pw\"\n\"b\" " MD5, "a"},
+        {"\"a\" \"pw\"\n\"b\" " MD5 "\"c\" " MD5, "b"},
+    };
+    for (size_t i = 0; i < ROWS(cases); i++) {
+        struct notes notes;
+        struct userlist *list = parse(cases[i].text, strlen(cases[i].text), &notes);
+        assert_ptr_equal(userlist_usual(list),
+                         cases[i].user ? userlist_find(list, cases[i].user) : NULL);
+        userlist_free(&list);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +208,7 @@ int main(void)
         cmocka_unit_test(test_userlist_refuses_a_nul),
         cmocka_unit_test(test_userlist_bounds_names_and_passwords),
         cmocka_unit_test(test_userlist_finds_users_by_their_exact_name),
+        cmocka_unit_test(test_userlist_names_the_kind_that_most_secrets_are),
         cmocka_unit_test(test_userlist_holds_many_and_shares_what_has_not_changed),
     };
     return cmocka_run_group_tests(tests, auth_set_up, auth_tear_down);
