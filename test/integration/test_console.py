@@ -3,6 +3,7 @@
 
 import asyncio
 import os
+import re
 import subprocess
 from contextlib import closing
 
@@ -267,29 +268,45 @@ def test_a_command_in_pieces_is_read_whole(console):
     assert len(console.query("SHOW STATE")) == 3
 
 
-@pytest.mark.parametrize(
-    ("command", "sqlstate"),
-    [
-        ("SHOW ME", "42601"),
-        ("SHOW POOLS CLIENTS", "42601"),
-        ("BEGIN", "42601"),
-        ("SELECT 1", "42601"),
-        ("SUSPEND", "0A000"),
-        ("SET nothing = 7", "42704"),
-        ("PAUSE nowhere", "3D000"),
-        ("KILL pgbouncer", "0A000"),
-        ("ENABLE", "42601"),
-        ("RESUME", "55000"),
-        ("RESUME app", "55000"),
-        ("KILL_CLIENT x", "42601"),
-        ("KILL_CLIENT 999999", "42704"),
-    ],
-)
-def test_what_cannot_be_done_is_an_error_and_the_console_goes_on(console, command, sqlstate):
-    with pytest.raises(ServerError) as caught:
-        console.query(f"SHOW STATE; {command}; SHOW STATE")
-    assert (caught.value.severity, caught.value.sqlstate) == ("ERROR", sqlstate)
-    assert len(console.query("SHOW STATE")) == 3
+REFUSALS = {
+    "SHOW ME": ("42601", "invalid command 'SHOW ME', use SHOW HELP;"),
+    "SHOW POOLS CLIENTS": ("42601", "invalid command 'SHOW POOLS CLIENTS', use SHOW HELP;"),
+    "BEGIN": ("42601", "invalid command 'BEGIN', use SHOW HELP;"),
+    "SELECT 1": ("42601", "invalid command 'SELECT 1', use SHOW HELP;"),
+    "RELOAD now": ("42601", "invalid command 'RELOAD now', use SHOW HELP;"),
+    f"PAUSE {'x' * 128}": ("42601", "bad arguments"),
+    "SET nothing = 7": ("42704", "SET failed"),
+    "SET server_lifetime = soon": ("22023", "SET failed"),
+    "ENABLE": ("42601", "a database is required"),
+    "DISABLE": ("42601", "a database is required"),
+    "RESUME": ("55000", "pooler is not paused/suspended"),
+    "RESUME app": ("55000", "database app is not paused"),
+    "KILL_CLIENT": ("42601", "invalid client pointer supplied"),
+    "KILL_CLIENT x": ("42601", "invalid client pointer supplied"),
+    "KILL_CLIENT 12x": ("42601", "invalid client pointer supplied"),
+    "KILL_CLIENT 999999": ("42704", "client not found"),
+    **{f"{verb} nowhere": ("3D000", "no such database: nowhere") for verb in (
+        "PAUSE", "RESUME", "KILL", "RECONNECT", "DISABLE", "ENABLE", "WAIT_CLOSE"
+    )},
+    "PAUSE pgbouncer": ("0A000", "cannot pause admin db: pgbouncer"),
+    "KILL pgballast": ("0A000", "cannot kill admin db: pgballast"),
+    "RECONNECT pgbouncer": ("0A000", "cannot reconnect admin db: pgbouncer"),
+    "DISABLE pgbouncer": ("0A000", "cannot disable admin db: pgbouncer"),
+    "ENABLE pgbouncer": ("0A000", "cannot enable admin db: pgbouncer"),
+    "WAIT_CLOSE pgbouncer": ("0A000", "cannot wait in admin db: pgbouncer"),
+}
+
+
+def test_what_cannot_be_done_is_an_error_and_the_console_goes_on(pooler, console):
+    for command, (sqlstate, text) in REFUSALS.items():
+        with pytest.raises(ServerError) as caught:
+            console.query(f"SHOW STATE; {command}; SHOW STATE")
+        assert (caught.value.severity, caught.value.sqlstate) == ("ERROR", sqlstate), command
+        assert caught.value.text.startswith(text)
+        console.send(wire.parse(command), wire.bind(), wire.execute())
+        assert error_of(console) == sqlstate
+        assert len(console.query("SHOW STATE")) == 3
+        assert f"pooler error: {text}" in pooler.log()
 
 
 def test_parameters_are_refused_clearly(console):
@@ -314,9 +331,23 @@ def test_what_drivers_set_and_ask_is_taken(console):
     assert console.query("SELECT version")[0][0].startswith("pgballast ")
 
 
-def test_the_welcome_says_what_the_program_is(console):
-    assert console.parameters["server_version"].endswith("/bouncer")
-    assert console.parameters["is_superuser"] == "on"
+def test_the_welcome_is_pgbouncers_then_what_the_client_has_sent(pooler):
+    with pooler.wire() as client:
+        client.login(
+            CONSOLE_USER, CONSOLE_PASSWORD, "pgbouncer", application_name="watch", TimeZone="UTC"
+        )
+        version = client.parameters.pop("server_version")
+        assert re.fullmatch(r"\d+\.\d+\.\d+/bouncer", version)
+        assert list(client.parameters.items()) == [
+            ("client_encoding", "UTF8"),
+            ("server_encoding", "UTF8"),
+            ("DateStyle", "ISO"),
+            ("TimeZone", "UTC"),
+            ("standard_conforming_strings", "on"),
+            ("is_superuser", "on"),
+            ("application_name", "watch"),
+        ]
+        assert len(client.key) == 8
 
 
 # Rights

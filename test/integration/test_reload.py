@@ -90,8 +90,10 @@ def test_nothing_is_applied_from_a_file_with_errors_and_all_are_named(pooler):
 
 def test_the_console_is_told_that_a_reload_failed_and_goes_on(pooler):
     change(pooler, "default_pool_size = 5", "default_pool_size = many")
-    with pytest.raises(psycopg2.Error, match="RELOAD failed, see logs for additional details"):
+    wanted = "RELOAD failed, see logs for additional details"
+    with pytest.raises(psycopg2.Error, match=wanted) as caught:
         pooler.console("RELOAD")
+    assert caught.value.pgcode == "F0000"
     change(pooler, "default_pool_size = many", "default_pool_size = 7")
     pooler.console("RELOAD")
     assert setting(pooler, "default_pool_size") == "7"
