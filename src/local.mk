@@ -46,6 +46,7 @@ libpgballast_a_SOURCES += \
 	src/auth/userlist.c src/auth/userlist.h
 
 libpgballast_a_SOURCES += \
+	src/conf/advice.c src/conf/advice.h \
 	src/conf/conf_env.c src/conf/conf_env.h \
 	src/conf/conf_files.c src/conf/conf_files.h \
 	src/conf/conf_ini.c src/conf/conf_ini.h \
@@ -92,6 +93,7 @@ libpgballast_a_SOURCES += \
 
 pgballast_SOURCES += \
 	src/main/daemon.c src/main/daemon.h \
+	src/main/check.c src/main/check.h \
 	src/main/greeting.c src/main/greeting.h \
 	src/main/holder.c src/main/holder.h \
 	src/main/listen.c src/main/listen.h \

@@ -109,6 +109,7 @@ FUZZ_TARGETS += test/fuzz/fuzz_startup
 test_fuzz_fuzz_startup_LDFLAGS = $(FUZZ_LDFLAGS)
 
 UNIT_TESTS += \
+	test/unit/conf/test_advice \
 	test/unit/conf/test_conf_env \
 	test/unit/conf/test_conf_ini \
 	test/unit/conf/test_conf_load \
@@ -120,6 +121,8 @@ UNIT_TESTS += \
 	test/unit/conf/test_url_profile \
 	test/unit/conf/test_validate \
 	test/unit/conf/test_value
+test_unit_conf_test_advice_SOURCES = test/unit/conf/test_advice.c
+test_unit_conf_test_advice_LDADD = $(UNIT_LDADD)
 test_unit_conf_test_conf_env_SOURCES = test/unit/conf/test_conf_env.c test/unit/conf/findings.h
 test_unit_conf_test_conf_env_LDADD = $(UNIT_LDADD)
 test_unit_conf_test_conf_ini_SOURCES = test/unit/conf/test_conf_ini.c

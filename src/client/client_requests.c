@@ -13,6 +13,7 @@
 #include "proto/message.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* A client on hold that sends more than this is not read until it goes on. */
 #define HELD_ON_HOLD_MAX 65536
@@ -58,6 +59,18 @@ static bool is_bare(uint8_t type)
     return type == FE_SYNC || type == FE_FLUSH || type == FE_COPY_DONE;
 }
 
+/* ALTER ROLE … PASSWORD 'secret', the ldapbindpasswd of a SET on the console, and whatever else has
+ * that word. */
+static bool names_a_password(const char *text, int n)
+{
+    static const char word[] = "passw";
+    const int length = sizeof word - 1;
+    for (int i = 0; i + length <= n; i++)
+        if (strncasecmp(text + i, word, (size_t)length) == 0)
+            return true;
+    return false;
+}
+
 /* log_statements: what came of the message with its first piece, which client_log cuts. */
 static void log_statement(const struct client *c, const struct request *r)
 {
@@ -75,6 +88,10 @@ static void log_statement(const struct client *c, const struct request *r)
     if (text > end)
         return;
     int n = (int)strnlen(text, (size_t)(end - text));
+    if (names_a_password(text, n)) {
+        text = "(not shown: it names a password)";
+        n = (int)strlen(text);
+    }
     if (r->type == FE_PARSE)
         client_log(c, LOG_INFO_LEVEL, "%s \"%s\": %.*s", words[r->type], p, n, text);
     else

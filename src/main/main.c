@@ -5,6 +5,7 @@
  * workers and touches none of theirs. */
 #include "auth/auth.h"
 #include "base/log.h"
+#include "main/check.h"
 #include "main/daemon.h"
 #include "main/greeting.h"
 #include "main/options.h"
@@ -111,6 +112,8 @@ static int run(struct program *p)
 static int run_or_answer(struct options *o)
 {
     struct program p = {.options = o};
+    if (o->action == OPTIONS_CHECK)
+        return check_configuration(o);
     p.setup = program_load(o, NULL, NULL);
     if (!p.setup)
         return o->request.profile == CONFIG_URL ? 2 : 1;

@@ -157,7 +157,8 @@ static void add_database_secret(struct setup *s, const struct config_database *d
                                 struct config_sink *sink)
 {
     struct error err;
-    if (!db->password)
+    /* It is that of the forced user; without one each client's own counts. */
+    if (!db->password || !db->user)
         return;
     const struct secret *secret = secret_new(span_str(db->password), &err);
     if (!secret) {
