@@ -98,14 +98,14 @@ def test_the_common_name_is_the_user_exactly(request, certificates, how):
 
 def test_a_certificate_proves_no_other_user(by_type, certificates):
     assert REFUSED.format("other") in enter(by_type, "other", **certificates["app"])
-    assert "closing because: certificate authentication failed" in by_type.log()
+    by_type.wait_for_log("closing because: certificate authentication failed")
 
 
 def test_a_map_says_which_users_a_name_may_be(by_rule, certificates):
     assert enter(by_rule, "mapped", **certificates["app"]) is True
     assert enter(by_rule, "mapped", **certificates["Billing Department"]) is True
     assert REFUSED.format("mapped") in enter(by_rule, "mapped", **certificates["App"])
-    assert "ident map: names does not have a match" in by_rule.log()
+    by_rule.wait_for_log("ident map: names does not have a match")
 
 
 def test_a_rule_that_wants_a_certificate_gets_one(by_rule):
@@ -121,7 +121,7 @@ def test_without_tls_other_rules_count(by_rule):
 
 def test_a_certificate_of_another_authority_is_refused_where_none_is_needed(by_rule, certificates):
     assert "alert unknown ca" in enter(by_rule, dbname="second", **certificates["stranger"])
-    assert "certificate verify failed" in by_rule.log()
+    by_rule.wait_for_log("certificate verify failed")
 
 
 def test_verify_full_refuses_who_shows_none(by_type, certificates):

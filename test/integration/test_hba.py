@@ -216,7 +216,7 @@ def test_trust_is_for_users_that_are_known(doors):
     refused = refusal(doors, "nobody", "by_trust")
     assert '"trust" authentication failed' in refused.text
     assert refused.sqlstate == "28000"
-    assert 'closing because: "trust" authentication failed' in doors.log()
+    doors.wait_for_log('closing because: "trust" authentication failed')
 
 
 def test_rejected_and_forgotten_logins_are_told_so_in_postgresql_s_words(doors):
@@ -257,8 +257,8 @@ def test_a_map_says_who_else_a_peer_may_be(doors):
     assert doors.psql("plain", "by_trust") == "app"
     with pytest.raises(AssertionError, match="unix socket login rejected"):
         doors.psql("hashed", "by_trust")
-    assert "ident map: accounts does not have a match" in doors.log()
-    assert "ident map accounts cannot be matched" in doors.log()
+    doors.wait_for_log("ident map: accounts does not have a match")
+    doors.wait_for_log("ident map accounts cannot be matched")
 
 
 def test_by_the_socket_only_local_rules_count(doors):
@@ -292,7 +292,7 @@ def test_a_rule_for_one_name_of_the_console_is_for_both(doors):
 @pytest.mark.parametrize("user", ["pgbouncer", "pgballast", None])
 def test_the_own_account_is_admin_whatever_the_rules(doors, database, user):
     assert doors.psql(user or own_name(), database, "RELOAD") == "RELOAD"
-    assert "pgbouncer access from unix socket" in doors.log()
+    doors.wait_for_log("pgbouncer access from unix socket")
 
 
 def test_others_on_the_socket_are_judged_by_the_rules(doors):
@@ -332,7 +332,7 @@ def test_every_error_is_named_and_nothing_starts(workspace, postgres):
     assert f"{doors.hba}:4: " in output and "nothing" in output
     with pytest.raises(AssertionError, match="the pooler exits with"):
         doors.start()
-    assert f"{doors.hba}:2: " in doors.log()
+    doors.wait_for_log(f"{doors.hba}:2: ")
 
 
 def test_maps_have_errors_of_their_own(workspace, postgres):
@@ -391,7 +391,7 @@ def test_a_reload_with_a_broken_file_changes_nothing(changing):
     write(changing.hba, "host pgballast all all scram-sha-256\nhost all all\n")
     with pytest.raises(psycopg2.Error, match="RELOAD failed, see logs for additional details"):
         changing.console("RELOAD")
-    assert f"{changing.hba}:2: the line ends where an address is expected" in changing.log()
+    changing.wait_for_log(f"{changing.hba}:2: the line ends where an address is expected")
     assert enter(changing, "plain", "other") == [["app"]]
 
 

@@ -196,6 +196,10 @@ class Pooler:
     def log_count(self, text):
         return self.log().count(text)
 
+    def wait_for_log(self, text):
+        """A client may be told before the log is."""
+        wait_until(lambda: text in self.log(), f'the log says "{text}"')
+
     # Clients
 
     def parameters(self, **changes):
