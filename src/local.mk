@@ -147,6 +147,7 @@ libpgballast_a_SOURCES += \
 	src/relay/peer.c src/relay/peer.h \
 	src/relay/peer_ledger.c src/relay/peer_ledger.h \
 	src/relay/reset.c src/relay/reset.h \
+	src/relay/pids.c src/relay/pids.h \
 	src/relay/places.c src/relay/places.h \
 	src/relay/refit.c src/relay/refit.h \
 	src/relay/relay.c src/relay/relay.h src/relay/relay_impl.h \

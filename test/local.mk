@@ -386,6 +386,7 @@ REPLAY_TESTS = \
 	test/replay/malformed-startup-packets.replay \
 	test/replay/newer-protocol-is-negotiated.replay \
 	test/replay/notices-and-notifications.replay \
+	test/replay/notifications-name-who-was-told.replay \
 	test/replay/parse-of-a-known-statement-is-answered-in-its-turn.replay \
 	test/replay/parse-of-a-known-statement-needs-no-server.replay \
 	test/replay/passwords-of-clients-by-md5.replay \
@@ -433,6 +434,7 @@ REPLAY_TESTS = \
 	test/replay/servers-with-md5.replay \
 	test/replay/servers-with-scram.replay \
 	test/replay/session-mode-keeps-the-server.replay \
+	test/replay/session-mode-resets-to-the-clients-own-start.replay \
 	test/replay/set-follows-the-client.replay \
 	test/replay/skipped-parse-frees-the-name.replay \
 	test/replay/starting-database-is-waited-for.replay \

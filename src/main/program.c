@@ -19,6 +19,7 @@
 #include "relay/cancel.h"
 #include "relay/lookups.h"
 #include "relay/peer_ledger.h"
+#include "relay/pids.h"
 #include "relay/places.h"
 #include "relay/refit.h"
 #include "worker/history.h"
@@ -155,6 +156,7 @@ static bool start_shared(struct program *p, int workers)
     p->shared.control = control_new();
     shutdown_init(&p->shutdown, p->loop, &p->shared);
     p->shared.cancel_keys = cancel_keys_new();
+    p->shared.pids = pids_new();
     p->shared.peers = peer_ledger_new();
     p->shared.keycache = keycache_new(KEYCACHE_ENTRIES);
     p->shared.lookups = lookups_new();
@@ -226,6 +228,7 @@ void program_stop(struct program *p)
     control_free(&p->shared.control);
     cancel_keys_free(&p->shared.cancel_keys);
     lookups_free(&p->shared.lookups);
+    pids_free(&p->shared.pids);
     peer_ledger_free(&p->shared.peers);
     keycache_free(&p->shared.keycache);
     loop_free(&p->loop);

@@ -22,6 +22,7 @@
 #include "relay/link.h"
 #include "relay/names.h"
 #include "relay/own.h"
+#include "relay/pids.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
 
@@ -59,6 +60,7 @@ void broker_server_opened(struct lent *l)
     dial_succeeded(l);
     struct target *target = l->terms->targets[l->host];
     struct pool *pool = pool_ref(l->pool);
+    l->pid = pids_add(r->shared->pids, target, (uint32_t)server_pid(l->server));
     if (l->own_of) {
         own_ready(l);
     } else {

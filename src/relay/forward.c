@@ -145,9 +145,16 @@ static bool must_wait(struct session *ses, const struct request *r)
     const struct expect_queue *q = server_expects(l->server);
     if (l->fence_wait)
         return true;
-    bool behind_gate = l->gate_unit && !q->copy_in && starts_unit(r->type);
-    ses->held_back = behind_gate || q->count > EXPECT_MAX;
+    /* Behind a RESET too: it goes back to the server's own values, not to the client's. */
+    bool decides = l->gate_unit || l->reset != SQL_RESETS_NOTHING;
+    bool behind = decides && q->count && !q->copy_in && starts_unit(r->type) && !l->group_open;
+    ses->held_back = behind || q->count > EXPECT_MAX;
     return ses->held_back;
+}
+
+static bool lacks_values(const struct session *ses)
+{
+    return ses->pins && !ses->own && client_params(ses->client) != server_params(ses->lent->server);
 }
 
 /* A simple Query destroys the unnamed statement (protocol chapter, "Extended Query"), unless it is
@@ -183,6 +190,13 @@ static inline struct span query_text(const struct request *r)
     return body;
 }
 
+static enum reset_text text_kind(const struct sql_traits *traits, bool whole)
+{
+    if (traits->ending != SQL_ENDS_MAYBE)
+        return RESET_TEXT_SINGLE;
+    return whole ? RESET_TEXT_SEVERAL : RESET_TEXT_CUT;
+}
+
 static enum request_verdict take_query(struct session *ses, const struct request *r)
 {
     struct sql_traits traits = {0};
@@ -196,7 +210,7 @@ static enum request_verdict take_query(struct session *ses, const struct request
     note_start(ses);
     ses->ending = traits.ending;
     if (traits.sets)
-        names_note_sets(ses->lent, forward_statement_text(ses, r), traits.ending == SQL_ENDS_MAYBE);
+        names_note_sets(ses->lent, query_text(r), text_kind(&traits, r->last));
     if (r->type == FE_QUERY)
         unit_ends(ses, EXPECT_QUERY, drop_unnamed(ses), serial);
     else
@@ -302,6 +316,8 @@ static enum request_verdict take_request(struct session *ses, const struct reque
             return got;
     }
     if (must_wait(ses, r))
+        return REQUEST_HOLD;
+    if (lacks_values(ses) && starts_unit(r->type) && link_refresh(ses) == LINK_HOLD)
         return REQUEST_HOLD;
     return runs_alone(r->type) ? take_query(ses, r) : forward_linked(ses, r);
 }

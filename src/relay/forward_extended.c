@@ -146,10 +146,23 @@ static void parse_unnamed(struct session *ses, const struct request *r,
     provide_expect(ses, EXPECT_PARSE, EXPECT_CLIENT, NAMES_UNNAMED, 0);
 }
 
+/* Where names are not followed, a statement is taken to be run when it is parsed. */
+static void note_parsed(struct session *ses, const struct request *r)
+{
+    struct frontend_parse m;
+    if (!r->last || !frontend_parse_parse(body_of(r), &m))
+        return;
+    struct sql_traits traits = sql_traits_of(m.query, true);
+    if (traits.sets)
+        names_note_sets(ses->lent, m.query,
+                        traits.ending == SQL_ENDS_MAYBE ? RESET_TEXT_SEVERAL : RESET_TEXT_SINGLE);
+}
+
 static enum request_verdict take_parse(struct session *ses, const struct request *r)
 {
     struct frontend_parse m;
     if (!is_followed(ses)) {
+        note_parsed(ses, r);
         pass(ses, r, EXPECT_PARSE);
         return REQUEST_TAKEN;
     }
@@ -201,7 +214,8 @@ static void note_traits(struct session *ses, struct sql_traits traits, struct sp
     if (traits.ending)
         ses->ending = traits.ending;
     if (traits.sets)
-        names_note_sets(ses->lent, text, traits.ending == SQL_ENDS_MAYBE);
+        names_note_sets(ses->lent, text,
+                        traits.ending == SQL_ENDS_MAYBE ? RESET_TEXT_SEVERAL : RESET_TEXT_SINGLE);
     /* A named DEALLOCATE of one name is not followed: its text was not rewritten. */
     ses->portal_drops = named && traits.drops == SQL_DROPS_ONE ? SQL_DROPS_NOTHING : traits.drops;
 }

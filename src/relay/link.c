@@ -8,6 +8,7 @@
 #include "relay/leave.h"
 #include "relay/forward.h"
 #include "relay/names.h"
+#include "relay/pids.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
 #include "relay/reset.h"
@@ -38,7 +39,7 @@ static void diff_look(void *arg, struct span name, const struct span *value)
         d->may_gate = false;
 }
 
-/* In the middle of a transaction the unnamed statement and portal are the client's. */
+/* Where the unnamed statement and portal are the client's. */
 static void diff_ahead(void *arg, struct span name, const struct span *value)
 {
     static const char own[] = "PGBALLAST_SET";
@@ -119,6 +120,24 @@ static void compose_fence(struct session *ses, struct param_set *want, struct pa
     buf_reset(&text);
 }
 
+/* The same where the client has a statement without a name, which a Query would destroy. */
+static void compose_group(struct session *ses, struct param_set *want, struct param_set *have)
+{
+    struct server *s = ses->lent->server;
+    struct diff_run d = {.ses = ses, .owner = EXPECT_FENCE};
+    d.out = outgoing_buf(&ses->relay->to_server);
+    params_diff(want, have, server_base_params(s), diff_ahead, &d);
+    frontend_build_sync(d.out);
+    expect_push(server_expects(s), EXPECT_SYNC, EXPECT_FENCE, 0);
+}
+
+static enum link_result wait_for_fence(struct lent *l)
+{
+    l->fence_wait = true;
+    server_send(l->server, &l->relay->to_server);
+    return LINK_HOLD;
+}
+
 /* May the client's first message run behind SETs of ours in one pipeline? */
 static bool gate_safe(struct session *ses, const struct request *first)
 {
@@ -141,7 +160,8 @@ static enum link_result send_difference(struct session *ses, const struct reques
         compose_fence(ses, want, have);
         return LINK_GO;
     }
-    if (d.may_gate && gate_safe(ses, first)) {
+    /* What is linked for longer than a transaction gets its values once, not with each of them. */
+    if (d.may_gate && !ses->pins && gate_safe(ses, first)) {
         l->before_gate = param_set_ref(have);
         l->gate_origin = param_set_ref(have);
         l->gate_open = true;
@@ -153,9 +173,24 @@ static enum link_result send_difference(struct session *ses, const struct reques
         return LINK_GO;
     }
     compose_fence(ses, want, have);
-    l->fence_wait = true;
-    server_send(l->server, &ses->relay->to_server);
-    return LINK_HOLD;
+    return wait_for_fence(l);
+}
+
+enum link_result link_refresh(struct session *ses)
+{
+    struct lent *l = ses->lent;
+    struct param_set *want = client_params(ses->client);
+    struct param_set *have = server_params(l->server);
+    if (!server_is_at_rest(l->server) || server_status(l->server) != 'I' || l->group_open)
+        return LINK_GO;
+    struct diff_run d = {.ses = ses};
+    params_diff(want, have, server_base_params(l->server), diff_look, &d);
+    if (d.n == 0)
+        return LINK_GO;
+    link_forget(l);
+    l->target = param_set_ref(want);
+    compose_group(ses, want, have);
+    return wait_for_fence(l);
 }
 
 /* ---- linking --------------------------------------------------------------------------- */
@@ -172,6 +207,7 @@ enum link_result link_begin(struct session *ses, struct lent *l, const struct re
     server_enter(l->server, SERVER_LINKED);
     place_note_active(l->place, loop_now(ses->relay->loop));
     counter_add(&ses->stats->server_assignment, 1);
+    pids_note_client(l->pid, ses->key);
     if (l->ledger.own) /* it was opened with all that the client wants */
         client_start_from(ses->client, server_params(l->server));
     if (client_params(ses->client) == server_params(l->server))
@@ -294,7 +330,8 @@ void link_fence_over(struct lent *l)
     ses->refusal = l->gate_error;
     l->gate_error = (struct buf){0};
     param_set_unref(&l->target);
-    link_end(ses);
+    if (!ses->pins)
+        link_end(ses);
     client_continue(ses->client);
 }
 

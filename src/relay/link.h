@@ -30,6 +30,9 @@ enum link_result {
 /* Both are idle. Composes what must go ahead of the client's first message (which may be NULL for a
  * client with a server of its own: nothing goes ahead). */
 enum link_result link_begin(struct session *ses, struct lent *l, const struct request *first);
+/* They stay linked, and the session wants values that the server has lost (a RESET went back to its
+ * own): before a unit of the client. */
+enum link_result link_refresh(struct session *ses);
 /* The transaction is over: the client is idle again, the server goes back to its pool. */
 void link_end(struct session *ses);
 

@@ -59,10 +59,10 @@ bool names_is_uncertain(const struct lent *l, uint64_t unit)
     return unit >= l->first_unit && unit < l->unit;
 }
 
-void names_note_sets(struct lent *l, struct span text, bool several)
+void names_note_sets(struct lent *l, struct span text, enum reset_text kind)
 {
     l->sets_unit = l->unit;
-    reset_note_sent(l, text, several);
+    reset_note_sent(l, text, kind);
 }
 
 bool names_state_is_uncertain(const struct lent *l)

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/span.h"
 #include "relay/relay_impl.h"
+#include "relay/reset.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,8 +33,8 @@ void names_at_rest(struct lent *l);
 
 /* Was the change of that unit sent in an earlier unit, and is not answered? */
 bool names_is_uncertain(const struct lent *l, uint64_t unit);
-/* A statement that may change settings is being sent; `several`: the text is not a single one. */
-void names_note_sets(struct lent *l, struct span text, bool several);
+/* A statement that may change settings is being sent. */
+void names_note_sets(struct lent *l, struct span text, enum reset_text kind);
 /* Is a statement on its way that may change what a Parse behind it depends on? */
 bool names_state_is_uncertain(const struct lent *l);
 

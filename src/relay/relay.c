@@ -13,6 +13,7 @@
 #include "relay/link.h"
 #include "relay/own.h"
 #include "relay/peer.h"
+#include "relay/pids.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
 #include "relay/tick.h"
@@ -104,6 +105,7 @@ void relay_bury_lent(struct lent *l)
 static void free_lent(struct lent *l)
 {
     link_forget(l);
+    pids_remove(&l->pid);
     server_free(&l->server);
     terms_unref(&l->terms);
     pool_unref(&l->pool);

@@ -22,6 +22,7 @@
  *   tick.c       every time-out
  *   cancel.c     cancel requests, ours and the clients'; peer.c: those for other processes
  *   auth_query.c ask a server for a user's secret; lookups.c: what was said, who waits for it
+ *   pids.c       process numbers that clients were told, for notifications
  *   places.c     what pools and targets need beside their ledgers
  *   terms.c      under which terms servers are connected to; findings.c: what they then said
  *   refit.c      a reload: the new setup takes the place of the old one
@@ -51,6 +52,7 @@ struct limits;
 struct listeners;
 struct lookups;
 struct peer_ledger;
+struct pids;
 struct places;
 struct process;
 struct registry;
@@ -69,6 +71,7 @@ struct relay_shared {
     struct history *history; /* what happened lately: worker/history.h; NULL: nobody keeps it */
     struct process *process; /* how to ask the main thread: worker/process.h */
     struct cancel_keys *cancel_keys;
+    struct pids *pids;
     struct peer_ledger *peers;
     struct keycache *keycache;
     struct lookups *lookups;

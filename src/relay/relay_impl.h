@@ -19,6 +19,7 @@ struct asking;
 struct cancel_run;
 struct own;
 struct peer_run;
+struct pid_entry;
 struct place;
 
 /* Why a client must keep its server beyond the end of a transaction. */
@@ -108,6 +109,7 @@ struct lent {
     struct terms *terms; /* counted: those it was dialled under */
     size_t host;         /* which host of the terms it is connected to */
     struct pool_server ledger;
+    struct pid_entry *pid; /* since it is open; NULL: it has told no process number */
 
     /* On the way up. */
     bool dialing;           /* target_begin was answered with GO and not ended yet */

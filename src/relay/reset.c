@@ -25,12 +25,15 @@ static bool mentions(struct span text, const char *word)
     return false;
 }
 
-void reset_note_sent(struct lent *l, struct span text, bool several)
+void reset_note_sent(struct lent *l, struct span text, enum reset_text kind)
 {
+    bool several = kind != RESET_TEXT_SINGLE;
     if (several && !mentions(text, "reset") && !mentions(text, "default"))
         return;
     struct span name = {0};
     enum sql_reset reset = several ? SQL_RESETS_UNKNOWN : sql_head_reset(text, &name);
+    if (kind == RESET_TEXT_SEVERAL && sql_ends_with_reset_all(text))
+        reset = SQL_RESETS_ALL;
     if (reset == SQL_RESETS_NOTHING)
         return;
     bool same =

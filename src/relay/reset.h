@@ -12,8 +12,14 @@
 
 struct lent;
 
-/* The client sends a statement that may change settings; `several`: it is not a single one. */
-void reset_note_sent(struct lent *l, struct span text, bool several);
+enum reset_text {
+    RESET_TEXT_SINGLE,
+    RESET_TEXT_SEVERAL, /* statements, or what a single one does cannot be seen */
+    RESET_TEXT_CUT,     /* there is more of it */
+};
+
+/* The client sends a statement that may change settings. */
+void reset_note_sent(struct lent *l, struct span text, enum reset_text kind);
 /* A command was run. */
 void reset_note_run(struct lent *l, struct span tag);
 /* Outside of a transaction: what client and server then have. False if nothing was reset. */

@@ -14,12 +14,14 @@
 #include "proto/frontend.h"
 #include "proto/message.h"
 #include "proto/report.h"
+#include "proto/writer.h"
 #include "relay/broker.h"
 #include "relay/cancel.h"
 #include "relay/care.h"
 #include "relay/leave.h"
 #include "relay/link.h"
 #include "relay/names.h"
+#include "relay/pids.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
 #include "relay/reset.h"
@@ -50,6 +52,20 @@ static void on_inject(struct server *s, const struct expect *e)
         backend_build_parse_complete(answer_buf(l));
     else
         backend_build_close_complete(answer_buf(l));
+}
+
+/* The number of the process that has notified, as its client was told it. */
+static void on_notification(struct server *s, struct span message)
+{
+    struct lent *l = lent_of(s);
+    uint32_t pid = frame_u32(message.p + FRAME_HEADER);
+    const struct target *target = l->terms->targets[l->host];
+    if (!l->session)
+        return;
+    struct buf *b = answer_buf(l);
+    buf_append(b, message.p, FRAME_HEADER);
+    writer_u32(b, pids_told(l->relay->shared->pids, target, pid));
+    buf_append(b, message.p + FRAME_HEADER + 4, message.n - FRAME_HEADER - 4);
 }
 
 /* ---- errors ---------------------------------------------------------------------------- */
@@ -172,12 +188,35 @@ static void on_dropped(struct server *s, const struct expect *e)
 
 /* ---- state ----------------------------------------------------------------------------- */
 
+/* Whose server serves nobody else hears its reports as they come, but for those about values that
+ * we have given it or will give it: a RESET goes back to the server's own. */
+static bool hears_as_it_comes(const struct lent *l)
+{
+    bool resets = l->reset != SQL_RESETS_NOTHING || l->was_reset || l->discarded;
+    return (l->session->pins & PIN_SESSION_MODE) && !l->target && !l->gate_open && !resets;
+}
+
+static void tell_at_once(struct lent *l, struct span name, struct span value, struct span message)
+{
+    struct session *ses = l->session;
+    struct param_set *told = params_with_report(ses->told, name, value);
+    outgoing_ref(&l->relay->to_client, message.p, message.n);
+    if (!told)
+        return;
+    param_set_unref(&ses->told);
+    ses->told = told;
+}
+
 static void on_parameter(struct server *s, struct span name, struct span value, struct span message)
 {
     struct lent *l = lent_of(s);
     link_note_report(l, name, value);
     if (!l->session)
         return;
+    if (hears_as_it_comes(l)) {
+        tell_at_once(l, name, value, message);
+        return;
+    }
     /* What a session can set is told with its ReadyForQuery (tell_parameters): the server's reports
      * are also about other clients' values that it had before, or goes back to. */
     struct span settable;
@@ -373,6 +412,8 @@ static void on_input_done(struct server *s)
     }
     /* Before its Sync a group is a transaction that the status does not show. */
     struct session *ses = l->session;
+    if (l->reset != SQL_RESETS_NOTHING && server_status(s) == 'I' && !l->group_open)
+        reset_forget(l); /* what was to be reset is, or will not be */
     if (ses && server_status(s) == 'I' && !l->group_open && !ses->pins &&
         !client_is_mid_message(ses->client))
         link_end(ses);
@@ -392,6 +433,7 @@ const struct server_ops respond_ops = {
     .on_ready = broker_server_ready,
     .on_forward = on_forward,
     .on_inject = on_inject,
+    .on_notification = on_notification,
     .on_parameter = on_parameter,
     .on_error = on_error,
     .on_dropped = on_dropped,

@@ -73,6 +73,8 @@ struct server_ops {
     /* A ParameterStatus came; server_params() is up to date. */
     void (*on_parameter)(struct server *s, struct span name, struct span value,
                          struct span message);
+    /* A NotificationResponse came, and somebody is linked. */
+    void (*on_notification)(struct server *s, struct span message);
     /* An ErrorResponse answered the entry; `message` is the whole message. Returns true to forward
      * it to the client, false to keep it back. Called before the dropped entries are named. */
     bool (*on_error)(struct server *s, const struct expect *entry, struct span message);

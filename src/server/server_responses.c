@@ -202,6 +202,17 @@ static void take_async(struct walk *w, const struct frame *f, size_t present)
     step_partly(w, f, present, w->s->state == SERVER_LINKED);
 }
 
+static void take_notification(struct walk *w, const struct frame *f, size_t present)
+{
+    if (!f->whole || f->body.n < 4 || w->s->state != SERVER_LINKED) {
+        take_async(w, f, present);
+        return;
+    }
+    run_flush(w);
+    w->s->ops->on_notification(w->s, span_of(w->at, f->total));
+    step(w, f->total, false);
+}
+
 /* One message whose needed part is there. False: out of step, or malformed. */
 static bool take_message(struct walk *w, const struct frame *f, size_t present)
 {
@@ -213,8 +224,10 @@ static bool take_message(struct walk *w, const struct frame *f, size_t present)
     case BE_READY_FOR_QUERY:
         return take_ready(w, f->body);
     case BE_NOTICE:
-    case BE_NOTIFICATION:
         take_async(w, f, present);
+        return true;
+    case BE_NOTIFICATION:
+        take_notification(w, f, present);
         return true;
     default:
         return take_answer(w, f, present);

@@ -410,3 +410,33 @@ enum sql_reset sql_head_reset(struct span text, struct span *name_out)
         return SQL_RESETS_UNKNOWN;
     return all ? SQL_RESETS_ALL : SQL_RESETS_ONE;
 }
+
+/* Takes blanks and the word, or the sign, off the end; false if it does not stand there. */
+static bool take_back(struct span *text, const char *word)
+{
+    size_t n = strlen(word);
+    while (text->n && is_blank(text->p[text->n - 1]))
+        text->n--;
+    if (text->n < n || !span_is_nocase(span_of(text->p + text->n - n, n), word))
+        return false;
+    text->n -= n;
+    return true;
+}
+
+/* What is open at the end, a string or a comment in slashes, would make the text invalid. A comment
+ * that ends with its line would not. */
+bool sql_ends_with_reset_all(struct span text)
+{
+    while (text.n && text.p[text.n - 1] == '\0')
+        text.n--;
+    while (take_back(&text, ";"))
+        continue;
+    if (!take_back(&text, "ALL") || !text.n || !is_blank(text.p[text.n - 1]) ||
+        !take_back(&text, "RESET") || !take_back(&text, ";"))
+        return false;
+    for (size_t i = text.n; i && text.p[i - 1] != '\n' && text.p[i - 1] != '\r'; i--) {
+        if (text.p[i - 1] == '-')
+            return false;
+    }
+    return true;
+}

@@ -56,5 +56,8 @@ enum sql_reset {
 
 /* `text` is whole. *name_out is the setting's name in any case, in the text or static. */
 enum sql_reset sql_head_reset(struct span text, struct span *name_out);
+/* Of several statements (`text` is whole): is the last one RESET ALL? True may be wrong only if the
+ * text is not well-formed. Pools of client libraries end a use of a connection so. */
+bool sql_ends_with_reset_all(struct span text);
 
 #endif

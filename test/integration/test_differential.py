@@ -231,8 +231,9 @@ def readable(answer):
     return answer
 
 
-def play(client, script):
-    """A list of answers for each step, the parameters as told by then at its end."""
+def play(client, script, reports):
+    """A list of answers for each step, the parameters as told by then at its end; `reports`: also
+    each report between the others, those that came together sorted."""
     transcript = []
     failed = False  # the transaction: of several errors another one may come first
     for message, ready in script.steps:
@@ -245,6 +246,10 @@ def play(client, script):
                 if answer.letter == b"S":
                     name, value, _ = answer.body.split(b"\0")
                     client.parameters[name.decode()] = value.decode()
+                    if reports and answers and isinstance(answers[-1], list):
+                        answers[-1] = sorted(answers[-1] + [answer])
+                    elif reports:
+                        answers.append([answer])
                     continue
                 if failed and answer.letter == b"E":
                     answers.append("an error in a failed transaction")
@@ -260,13 +265,13 @@ def play(client, script):
     return transcript
 
 
-def play_all(port, scripts):
+def play_all(port, scripts, reports=False):
     transcripts = [[("no login",)] for _ in scripts]
 
     def work(index):
         with Wire("127.0.0.1", port, deadline_s=DEADLINE_S) as client:
             client.login("app", USERS["app"], "app", **scripts[index].startup)
-            transcripts[index] = play(client, scripts[index])
+            transcripts[index] = play(client, scripts[index], reports)
 
     threads = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(len(scripts))]
     for thread in threads:
@@ -313,14 +318,24 @@ def empty_tables(postgres):
     ],
 )
 def test_sessions_through_fewer_servers_are_as_direct_ones(postgres, start_pooler, topic):
+    compare(postgres, start_pooler(postgres, default_pool_size=SERVERS), topic, CLIENTS)
+
+
+@pytest.mark.parametrize("topic", ["values", "names", "everything"])
+def test_in_session_mode_each_report_comes_where_it_does_directly(postgres, start_pooler, topic):
+    """Servers are used by several clients in turn."""
+    pooler = start_pooler(postgres, pool_mode="session", default_pool_size=4 * SERVERS)
+    compare(postgres, pooler, topic, 8 * SERVERS, reports=True)
+
+
+def compare(postgres, pooler, topic, clients, reports=False):
     seed = os.environ.get("PGBALLAST_SEED") or str(random.SystemRandom().randrange(1 << 32))
     print(f"PGBALLAST_SEED={seed}")
-    pooler = start_pooler(postgres, default_pool_size=SERVERS)
-    scripts = [Script(seed, index, topic) for index in range(CLIENTS)]
+    scripts = [Script(seed, index, topic) for index in range(clients)]
     transcripts = []
     for port in (postgres.port, pooler.port):
         empty_tables(postgres)
-        transcripts.append(play_all(port, scripts))
+        transcripts.append(play_all(port, scripts, reports))
     differences = [
         difference
         for script, expected, got in zip(scripts, *transcripts)

@@ -14,6 +14,7 @@
 #include "relay/control.h"
 #include "relay/lookups.h"
 #include "relay/peer_ledger.h"
+#include "relay/pids.h"
 #include "relay/places.h"
 #include "setup/setup.h"
 #include "support/fake_net.h"
@@ -124,6 +125,7 @@ static void start_shared(struct stage *s, unsigned workers)
     s->shared.places = places_new(s->shared.registry, workers, &limits, fake_now());
     s->shared.control = control_new();
     s->shared.cancel_keys = cancel_keys_new();
+    s->shared.pids = pids_new();
     s->shared.peers = peer_ledger_new();
     s->shared.keycache = keycache_new(KEYCACHE_ENTRIES);
     s->shared.lookups = lookups_new();
@@ -163,6 +165,7 @@ void stage_stop(struct stage *s)
         control_free(&s->shared.control);
         cancel_keys_free(&s->shared.cancel_keys);
         lookups_free(&s->shared.lookups);
+        pids_free(&s->shared.pids);
         peer_ledger_free(&s->shared.peers);
         keycache_free(&s->shared.keycache);
     }

@@ -290,9 +290,39 @@ static void test_what_is_reset_is_recognised(void **state)
     }
 }
 
+static void test_reset_all_at_the_end_of_several_statements_is_seen(void **state)
+{
+    (void)state;
+    static const char *const yes[] = {
+        "SELECT pg_advisory_unlock_all();\nCLOSE ALL;\nUNLISTEN *;\nRESET ALL;",
+        "select 1;reset all",
+        "SELECT 1 -- once\n; RESET\tALL ; ; \n",
+    };
+    static const char *const no[] = {
+        "",
+        ";",
+        "RESET ALL",
+        "SELECT 1; RESET x",
+        "SELECT 1; RESET ALL; SELECT 2",
+        "RESET x; SELECT 1 -- ; RESET ALL",
+        "SELECT '; RESET ALL'",
+        "SELECT 1; RESETALL",
+        "SELECT 1; RESET BALL",
+        "SELECT 1 RESET ALL",
+        "ALL",
+    };
+    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++)
+        if (!sql_ends_with_reset_all(span_str(yes[i])))
+            fail_msg("'%s'", yes[i]);
+    for (size_t i = 0; i < sizeof no / sizeof no[0]; i++)
+        if (sql_ends_with_reset_all(span_str(no[i])))
+            fail_msg("'%s'", no[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reset_all_at_the_end_of_several_statements_is_seen),
         cmocka_unit_test(test_a_pipeline_of_ours_may_precede_ordinary_statements_only),
         cmocka_unit_test(test_no_cut_makes_a_dangerous_statement_safe),
         cmocka_unit_test(test_a_nul_ends_the_text),
