@@ -102,7 +102,7 @@ class Doors(Pooler):
                "unix_socket_dir": self.files, **settings},
         )
 
-    def check(self):
+    def checked(self):
         """Output of --check on its file, and the exit status."""
         done = subprocess.run(
             [str(self.command[0]), "--check", str(self.command[1])], cwd=self.directory,
@@ -124,7 +124,7 @@ def doors(workspace, shared_postgres):
     pooler = Doors(workspace, shared_postgres)
     pooler.start()
     yield pooler
-    Pooler.stop(pooler)
+    pooler.stop()
 
 
 def enter(doors, user, database, password=PASSWORD, **parameters):
@@ -194,7 +194,7 @@ def test_who_does_not_exist_is_asked_as_most_users_are(workspace, postgres):
         assert iterations_for(doors, "nobody") == iterations_for(doors, "a") == "5000"
         assert refusal(doors, "nobody", "other").sqlstate == "28P01"
     finally:
-        Pooler.stop(doors)
+        doors.stop()
 
 
 def test_an_empty_password_is_refused_by_name(doors):
@@ -312,7 +312,7 @@ def test_any_asks_nobody_and_everybody_may_look_at_the_console(workspace, postgr
                 client.query("RELOAD")
         assert doors.console("RELOAD") == []
     finally:
-        Pooler.stop(doors)
+        doors.stop()
 
 
 # Files
@@ -320,7 +320,7 @@ def test_any_asks_nobody_and_everybody_may_look_at_the_console(workspace, postgr
 
 def rejected_by_check(workspace, postgres, rules, **settings):
     doors = Doors(workspace, postgres, rules, **settings)
-    output, status = doors.check()
+    output, status = doors.checked()
     assert status != 0
     return doors, output
 
@@ -341,7 +341,7 @@ def test_maps_have_errors_of_their_own(workspace, postgres):
     assert f"{doors.hba}:1: ident map: none does not have a match" in output
     doors = Doors(workspace, postgres, rules)
     write(doors.ident, "accounts me\n")
-    output, status = doors.check()
+    output, status = doors.checked()
     assert status != 0 and f"{doors.ident}:1: " in output
 
 
@@ -353,14 +353,14 @@ def test_rules_that_are_missing_are_an_error(workspace, postgres):
 
 
 def test_without_auth_type_hba_the_files_do_not_count(workspace, postgres):
-    output, status = Doors(workspace, postgres, "nonsense\n", auth_type="md5").check()
+    output, status = Doors(workspace, postgres, "nonsense\n", auth_type="md5").checked()
     assert status == 0 and "nonsense" not in output
 
 
 def test_any_needs_a_user_for_every_database(workspace, postgres):
     line = f"host={postgres.host} dbname=app"
     doors = Pooler(workspace, postgres, auth_type="any", databases={"app": line})
-    output, status = Doors.check(doors)
+    output, status = Doors.checked(doors)
     assert status != 0
     assert 'database "app": auth_type = any needs a user here' in output
 
@@ -375,7 +375,7 @@ def changing(workspace, postgres):
     doors = Doors(workspace, postgres, "host all all all scram-sha-256\n")
     doors.start()
     yield doors
-    Pooler.stop(doors)
+    doors.stop()
 
 
 def test_a_reload_takes_new_rules_and_leaves_sessions_alone(changing):
