@@ -103,6 +103,7 @@ pgballast_SOURCES += \
 	src/main/reload.c src/main/reload.h \
 	src/main/signals.c src/main/signals.h \
 	src/main/systemd.c src/main/systemd.h \
+	src/main/takeover.c src/main/takeover.h \
 	src/main/shutdown.c src/main/shutdown.h
 
 libpgballast_a_SOURCES += \

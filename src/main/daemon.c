@@ -3,6 +3,7 @@
 #include "main/daemon.h"
 
 #include "base/log.h"
+#include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -126,15 +127,16 @@ static bool lives(pid_t pid)
     return pid && pid != getpid() && (kill(pid, 0) == 0 || errno == EPERM);
 }
 
-bool daemon_write_pidfile(const char *path, struct error *err)
+bool daemon_may_write_pidfile(const char *path, pid_t predecessor, struct error *err)
 {
     pid_t other = read_pid(path);
-    if (lives(other))
-        return error_set(err, "", "pidfile '%.100s' exists, another instance running? (pid %d)",
-                         path, (int)other);
-    if (unlink(path) != 0 && errno != ENOENT)
-        return error_set(err, "", "could not remove stale pidfile \"%.100s\": %s", path,
-                         strerror(errno));
+    return !lives(other) || other == predecessor ||
+           error_set(err, "", "pidfile '%.100s' exists, another instance running? (pid %d)", path,
+                     (int)other);
+}
+
+static bool write_pid(const char *path, struct error *err)
+{
     /* Exclusively: another instance may have had the same thought. */
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0)
@@ -143,6 +145,31 @@ bool daemon_write_pidfile(const char *path, struct error *err)
     if (!ok)
         error_set(err, "", "could not write pidfile \"%.100s\": %s", path, strerror(errno));
     close(fd);
+    return ok;
+}
+
+static bool clear(const char *path, struct error *err)
+{
+    return unlink(path) == 0 || errno == ENOENT ||
+           error_set(err, "", "could not remove stale pidfile \"%.100s\": %s", path,
+                     strerror(errno));
+}
+
+bool daemon_write_pidfile(const char *path, struct error *err)
+{
+    return daemon_may_write_pidfile(path, 0, err) && clear(path, err) && write_pid(path, err);
+}
+
+/* At no time is there none, or half of one. */
+bool daemon_replace_pidfile(const char *path, pid_t predecessor, struct error *err)
+{
+    if (!daemon_may_write_pidfile(path, predecessor, err))
+        return false;
+    char *beside = xasprintf("%s.new", path);
+    bool ok = clear(beside, err) && write_pid(beside, err);
+    if (ok && rename(beside, path) != 0)
+        ok = error_set(err, "", "could not rename pidfile \"%.100s\": %s", beside, strerror(errno));
+    free(beside);
     return ok;
 }
 

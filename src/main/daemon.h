@@ -7,6 +7,7 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* No core dumps and no debugger of the same account, since passwords are in memory; files are made
  * without rights for others. */
@@ -22,8 +23,12 @@ int daemon_detach(struct error *err);
  * nowhere. */
 void daemon_started(int fd, int status);
 
-/* Writes our process id. False if another process that lives has written its own. */
+/* False if a process that lives, and is not the one whose place we take (0: none), has written its
+ * own id. */
+bool daemon_may_write_pidfile(const char *path, pid_t predecessor, struct error *err);
+/* Writes our process id, under the same condition; the second in the place of the predecessor's. */
 bool daemon_write_pidfile(const char *path, struct error *err);
+bool daemon_replace_pidfile(const char *path, pid_t predecessor, struct error *err);
 /* Removes it if it is ours. */
 void daemon_remove_pidfile(const char *path);
 

@@ -158,12 +158,14 @@ void listen_tcp_options(const struct config *cfg, struct tcp_options *out)
                                 .buffer_bytes = (int)cfg->tcp_socket_buffer_bytes};
 }
 
-struct listeners *listen_start(struct loop *loop, const struct config *cfg, struct workers *w)
+struct listeners *listen_start(struct loop *loop, const struct config *cfg, struct workers *w,
+                               bool replaces)
 {
     char text[ADDR_TEXT];
     struct listener_options options = {
         .backlog = cfg->listen_backlog,
         .reuse_port = cfg->so_reuseport,
+        .replace_unix = replaces,
         .defer_accept = cfg->tcp_defer_accept,
     };
     listen_tcp_options(cfg, &options.tcp);
@@ -186,9 +188,8 @@ bool listen_is_here(struct relay *r)
 }
 
 bool listen_http(struct http **http_out, struct loop *loop, const struct config *cfg,
-                 struct relay_shared *shared)
+                 struct relay_shared *shared, struct error *err)
 {
-    struct error err;
     struct http_options options = {
         .base = loop_event_base(loop),
         .loop = loop,
@@ -200,13 +201,6 @@ bool listen_http(struct http **http_out, struct loop *loop, const struct config 
     *http_out = NULL;
     if (cfg->http_port == 0)
         return true;
-    *http_out = http_start(&options, &err);
-    if (*http_out)
-        return true;
-    if (cfg->profile == CONFIG_URL) {
-        log_warning("%s; going on without health and metrics", err.text);
-        return true;
-    }
-    log_fatal("%s", err.text);
-    return false;
+    *http_out = http_start(&options, err);
+    return *http_out != NULL;
 }

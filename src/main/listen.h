@@ -14,16 +14,15 @@ struct workers;
 /* For connections that are accepted. */
 void listen_tcp_options(const struct config *cfg, struct tcp_options *out);
 
-/* On the loop of the worker that accepts, before it runs. NULL if nothing could be opened; the
- * reasons are logged. */
-struct listeners *listen_start(struct loop *loop, const struct config *cfg, struct workers *w);
+/* On the loop of the worker that accepts, before it runs. `replaces`: another process may still
+ * answer on the Unix socket. NULL if nothing could be opened; the reasons are logged. */
+struct listeners *listen_start(struct loop *loop, const struct config *cfg, struct workers *w,
+                               bool replaces);
 /* Is it in this worker's thread that the listeners may be touched? */
 bool listen_is_here(struct relay *r);
 
-/* The HTTP server, if one is configured; *http_out is NULL if not, or if its address could not be
- * had and it was not asked for (url profile: the port is a default). False: the reason is logged.
- */
+/* The HTTP server, if one is configured; *http_out is NULL if not. */
 bool listen_http(struct http **http_out, struct loop *loop, const struct config *cfg,
-                 struct relay_shared *shared);
+                 struct relay_shared *shared, struct error *err);
 
 #endif

@@ -10,6 +10,7 @@
 #include "main/greeting.h"
 #include "main/options.h"
 #include "main/program.h"
+#include "main/takeover.h"
 #include "main/systemd.h"
 
 #include <signal.h>
@@ -64,13 +65,10 @@ static int answer_only(const struct options *o, const struct setup *s)
 /* ---- run ------------------------------------------------------------------------------- */
 
 /* Account, background, log, pid file: what comes before anything runs. *background is the
- * descriptor for daemon_started, or -1. */
+ * descriptor for daemon_started, or -1; *old whose place we take, or NULL. */
 static bool settle(const struct options *o, const struct config *cfg, int *background,
-                   struct error *err)
+                   struct takeover **old, struct error *err)
 {
-    if (o->reboot)
-        log_warning("-R is not needed: several processes share a port with so_reuseport, and are "
-                    "restarted one by one");
     if (!daemon_switch_user(o->user ? o->user : cfg->user, err))
         return false;
     daemon_harden();
@@ -78,8 +76,18 @@ static bool settle(const struct options *o, const struct config *cfg, int *backg
         return error_set(err, "", "daemon needs pidfile configured");
     if (o->daemon && (*background = daemon_detach(err)) < 0)
         return false;
-    return logging_apply(cfg, o, err) &&
-           (!cfg->pidfile[0] || daemon_write_pidfile(cfg->pidfile, err));
+    if (!logging_apply(cfg, o, err))
+        return false;
+    if (o->reboot && getenv("LISTEN_FDS"))
+        return error_set(err, "",
+                         "-R is not for sockets that the service manager has opened: a "
+                         "restart of the service keeps them");
+    if (o->reboot && !takeover_find(cfg, old, err))
+        return false;
+    /* That of a process whose place we take remains until ours is up. */
+    return !cfg->pidfile[0] ||
+           (*old ? daemon_may_write_pidfile(cfg->pidfile, takeover_predecessor(*old), err)
+                 : daemon_write_pidfile(cfg->pidfile, err));
 }
 
 static int run(struct program *p)
@@ -89,7 +97,7 @@ static int run(struct program *p)
     struct setup *first = setup_ref(p->setup);
     p->started = setup_config(first);
     const char *pidfile = p->started->pidfile;
-    bool ok = settle(p->options, p->started, &background, &err);
+    bool ok = settle(p->options, p->started, &background, &p->takeover, &err);
     if (!ok)
         log_fatal("%s", err.text);
     ok = ok && program_start(p);

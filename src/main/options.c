@@ -29,6 +29,7 @@ static const char usage[] =
     "  --print-ca           print the certificate that clients see, and leave\n"
     "  --show-config        print all settings and where they come from, and leave\n"
     "  -d, --daemon         go into the background; needs the setting pidfile\n"
+    "  -R, --reboot         take the place of a running process, whose clients stay with it\n"
     "  -u, --user NAME      become this user when started as root\n"
     "  -q, --quiet          do not log to stderr\n"
     "  -v, --verbose        log more; twice: even more\n"

@@ -22,7 +22,7 @@ struct options {
     int status;
     bool quiet;
     bool daemon;      /* -d */
-    bool reboot;      /* -R: PgBouncer's takeover, which there is no need for here */
+    bool reboot;      /* -R: takeover.h */
     const char *user; /* -u; NULL: the setting */
     int verbose;
     char *url; /* secret; request.url borrows it */

@@ -8,11 +8,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/http.h"
+#include "main/daemon.h"
 #include "main/greeting.h"
 #include "main/listen.h"
 #include "main/options.h"
 #include "main/reload.h"
 #include "main/signals.h"
+#include "main/takeover.h"
 #include "net/resolver.h"
 #include "net/tls_context.h"
 #include "pool/registry.h"
@@ -174,6 +176,60 @@ static void on_reload(void *owner, struct process_reload *request)
 
 static const struct process_ops process_ops = {.on_reload = on_reload};
 
+/* ---- health and metrics ---------------------------------------------------------------- */
+
+/* How often it is tried whether the old process has left. */
+#define HTTP_AGAIN_US US_PER_S
+
+static void try_http_again(void *arg)
+{
+    struct program *p = arg;
+    struct error err;
+    if (listen_http(&p->http, p->loop, p->started, &p->shared, &err))
+        log_info("health and metrics are served from now on");
+    else
+        timer_set(&p->http_again, loop_now(p->loop) + HTTP_AGAIN_US);
+}
+
+/* In the url profile the port is a default: nobody may have asked for it. */
+static bool start_http(struct program *p, const struct config *cfg, bool replaces)
+{
+    struct error err;
+    timer_init(&p->http_again, p->loop, try_http_again, p);
+    if (listen_http(&p->http, p->loop, cfg, &p->shared, &err))
+        return true;
+    if (!replaces && cfg->profile != CONFIG_URL) {
+        log_fatal("%s", err.text);
+        return false;
+    }
+    log_warning("%s; going on without health and metrics", err.text);
+    if (replaces)
+        timer_set(&p->http_again, loop_now(p->loop) + HTTP_AGAIN_US);
+    return true;
+}
+
+/* ---- start ----------------------------------------------------------------------------- */
+
+/* -R: the old process gives up the port, which ours may share until then. */
+static bool make_room(struct program *p)
+{
+    struct error err;
+    if (!p->takeover || takeover_finish(&p->takeover, &err))
+        return true;
+    log_fatal("%s", err.text);
+    return false;
+}
+
+/* The old process may have left, and removed it, meanwhile. */
+static bool replace_pidfile(const char *path, pid_t old)
+{
+    struct error err;
+    if (!path[0] || daemon_replace_pidfile(path, old, &err))
+        return true;
+    log_fatal("%s", err.text);
+    return false;
+}
+
 /* The shape is PgBouncer's. */
 static void log_up(const struct loop *l, int workers)
 {
@@ -198,12 +254,18 @@ bool program_start(struct program *p)
     p->workers = workers_new(&p->shared, workers, p->setup, &console_ops);
     stats_line_init(&p->stats_line, p->loop, &p->shared, cfg);
     signals_watch(p);
-    p->listeners = listen_start(workers_accept_loop(p->workers), cfg, p->workers);
+    pid_t old = takeover_predecessor(p->takeover);
+    bool replaces = old != 0;
+    if (!cfg->so_reuseport && !make_room(p))
+        return false;
+    p->listeners = listen_start(workers_accept_loop(p->workers), cfg, p->workers, replaces);
     if (!p->listeners)
         return false;
     p->shutdown.listeners = p->shared.listeners = p->listeners;
     workers_start(p->workers);
-    if (!listen_http(&p->http, p->loop, cfg, &p->shared))
+    if (!start_http(p, cfg, replaces) || !make_room(p))
+        return false;
+    if (replaces && !replace_pidfile(cfg->pidfile, old))
         return false;
     greeting_log(cfg, p->http != NULL);
     log_up(p->loop, workers);
@@ -212,6 +274,8 @@ bool program_start(struct program *p)
 
 void program_stop(struct program *p)
 {
+    takeover_abandon(&p->takeover);
+    timer_fini(&p->http_again);
     http_free(&p->http);
     workers_stop(p->workers);
     listeners_free(&p->listeners);

@@ -12,6 +12,7 @@
 struct http;
 struct options;
 struct reload;
+struct takeover;
 struct workers;
 
 struct program {
@@ -20,7 +21,9 @@ struct program {
     struct setup *setup;          /* the main thread's; counted */
     struct loop *loop;
     struct listeners *listeners; /* on the loop of the worker that accepts */
-    struct http *http;           /* NULL: none is configured */
+    struct http *http;           /* NULL: none is configured, or not yet */
+    struct timer http_again;     /* -R: its address is still the old process's */
+    struct takeover *takeover;   /* -R, until it is done; NULL: an ordinary start */
     struct workers *workers;
     struct relay_shared shared;
     struct shutdown shutdown;

@@ -363,27 +363,53 @@ static bool bind_path(int fd, const struct addr *a, const char *path, mode_t mod
     return fchmod(fd, mode) == 0 && bind(fd, &a->u.sa, a->len) == 0 && chmod(path, mode) == 0;
 }
 
-bool listeners_add_unix(struct listeners *ls, const char *path, mode_t mode, struct error *err)
+/* NULL: *err says why not. */
+static struct listener *open_unix(struct listeners *ls, const char *path, mode_t mode,
+                                  struct error *err)
 {
     struct addr a;
     struct stat st;
     bool abstract = path[0] == '@';
-    if (!addr_from_path(&a, path))
-        return error_set(err, "", "Unix socket path \"%.100s\" is too long", path);
+    if (!addr_from_path(&a, path)) {
+        error_set(err, "", "Unix socket path \"%.100s\" is too long", path);
+        return NULL;
+    }
     if (!abstract && !clear_stale(&a, path, err))
-        return false;
+        return NULL;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return could_not(err, &a, fd);
-    bool ok = abstract ? bind(fd, &a.u.sa, a.len) == 0 : bind_path(fd, &a, path, mode);
-    if (!ok || !start_listening(ls, fd))
-        return could_not(err, &a, fd);
+    bool ok = fd >= 0 &&
+              (abstract ? bind(fd, &a.u.sa, a.len) == 0 : bind_path(fd, &a, path, mode)) &&
+              start_listening(ls, fd);
+    if (!ok) {
+        could_not(err, &a, fd);
+        return NULL;
+    }
     struct listener *li = add(ls, fd, abstract ? NULL : xstrdup(path));
     if (li->path && lstat(path, &st) == 0) {
         li->device = st.st_dev;
         li->inode = st.st_ino;
     }
-    return true;
+    return li;
+}
+
+/* Whoever connects meanwhile reaches the socket that was there, or this one. */
+static bool move_to(struct listener *li, const char *path, struct error *err)
+{
+    if (rename(li->path, path) != 0)
+        return error_set(err, "", "could not rename \"%.100s\": %s", li->path, strerror(errno));
+    free(li->path);
+    li->path = xstrdup(path);
+    return addr_from_path(&li->addr, path);
+}
+
+bool listeners_add_unix(struct listeners *ls, const char *path, mode_t mode, struct error *err)
+{
+    if (path[0] == '@' || !ls->options.replace_unix)
+        return open_unix(ls, path, mode, err) != NULL;
+    char *beside = xasprintf("%s.new", path);
+    struct listener *li = open_unix(ls, beside, mode, err);
+    free(beside);
+    return li && move_to(li, path, err);
 }
 
 bool listeners_add_inherited(struct listeners *ls, int fd, struct error *err)

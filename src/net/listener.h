@@ -29,6 +29,7 @@ struct listener_ops {
 struct listener_options {
     int backlog; /* 0: 128, PgBouncer's */
     bool reuse_port;
+    bool replace_unix;      /* a socket file, also one that somebody answers on */
     bool defer_accept;      /* TCP: a connection is accepted when it has said something */
     struct tcp_options tcp; /* for accepted connections, which inherit them */
 };

@@ -323,14 +323,6 @@ def leaves(pooler, *options):
     return done.returncode, done.stderr.splitlines()[-1].partition("] ")[2]
 
 
-def test_reboot_says_what_to_do_instead(postgres, workspace):
-    pooler = Pooler(workspace, postgres)
-    pooler.command.insert(1, "-R")
-    pooler.start()
-    pooler.stop()
-    assert "WARNING -R is not needed: several processes share a port with so_reuseport" in pooler.log()
-
-
 def test_the_unix_socket_has_the_mode_and_the_group_it_is_given(postgres, start_pooler):
     group = process.account().get("group", os.getgid())
     pooler = start_pooler(

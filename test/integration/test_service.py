@@ -15,9 +15,8 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
-import psycopg2
 import pytest
 
 from support import process
@@ -48,17 +47,20 @@ def hand_over(pooler, sockets, pid="self"):
 
 @contextmanager
 def activation_sockets(pooler):
-    """As etc/pgballast.socket: TCP, and a Unix socket; where they are."""
+    """As etc/pgballast.socket: TCP in both families, and a Unix socket; where they are."""
     path = pooler.directory / f".s.PGSQL.{pooler.port}"
     with ExitStack() as stack:
         tcp = stack.enter_context(socket.socket())
+        tcp6 = stack.enter_context(socket.socket(socket.AF_INET6))
         local = stack.enter_context(socket.socket(socket.AF_UNIX))
+        tcp6.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        tcp6.bind(("::1", pooler.port))
         tcp.bind(("127.0.0.1", pooler.port))
         local.bind(str(path))
         path.chmod(0o777)
-        for s in (tcp, local):
+        for s in (tcp, tcp6, local):
             s.listen(16)
-        yield tcp, local
+        yield tcp, tcp6, local
 
 
 def ends(pooler):
@@ -76,11 +78,11 @@ def test_sockets_of_the_service_manager_are_the_only_ones(postgres, workspace, l
         hand_over(pooler, sockets)
         pooler.start()
         try:
-            for host in ("127.0.0.1", str(pooler.directory)):
-                with pooler.connect(host=host) as connection:
+            for host in ("127.0.0.1", "::1", str(pooler.directory)):
+                with closing(pooler.connect(host=host)) as connection:
                     connection.cursor().execute("SELECT 1")
             assert not process.accepts_connections(pooler.port, "127.0.0.2")
-            assert pooler.log_count("listening on ") == 2
+            assert pooler.log_count("listening on ") == 3
             said = "listen_addr is ignored: the service manager has opened the sockets"
             assert (said in pooler.log()) == bool(listen_addr)
         finally:
@@ -160,11 +162,11 @@ def start_and_quit(pooler):
 
 
 def test_the_journal_gets_levels_instead_of_time_and_process(postgres, workspace):
-    pooler = Pooler(workspace, postgres, server_fast_close=1)
+    pooler = Pooler(workspace, postgres, lazy_begin=1)
     with journal(pooler) as stream:
         start_and_quit(pooler)
         lines = stream.recv(1 << 20).decode().splitlines()
-    assert any(line.startswith("<4>WARNING ") and "server_fast_close" in line for line in lines)
+    assert any(line.startswith("<4>WARNING ") and "lazy_begin" in line for line in lines)
     assert "<6>LOG got SIGQUIT, fast exit" in lines
     assert all(line[0] == "<" and line[2] == ">" for line in lines)
 
@@ -229,8 +231,9 @@ def test_the_runtime_directory_is_where_the_unix_socket_goes_if_nothing_is_said(
     pooler = Pooler(workspace, postgres, unix_socket_dir=None)
     pooler.environment["RUNTIME_DIRECTORY"] = str(pooler.directory)
     pooler.start()
+    wait_until(lambda: "process up" in pooler.log(), "it is up")
     try:
-        with psycopg2.connect(**pooler.parameters(host=str(pooler.directory))) as connection:
+        with closing(pooler.connect(host=str(pooler.directory))) as connection:
             connection.cursor().execute("SELECT 1")
     finally:
         pooler.stop()

@@ -3,6 +3,7 @@
 
 import re
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -148,7 +149,7 @@ def test_tls_versions_are_those_of_the_list(postgres, start_pooler):
     with pooler.wire() as client:
         client.start_tls()
         assert client.socket.version() == "TLSv1.2"
-    with pooler.connect(sslmode="require") as connection:
+    with closing(pooler.connect(sslmode="require")) as connection:
         connection.cursor().execute("SELECT 1")
     assert "SSL established: TLSv1.2/" in pooler.log()
 
