@@ -223,8 +223,10 @@ libpgballast_a_SOURCES += \
 	src/stats/sums.h
 
 libpgballast_a_SOURCES += \
+	src/admin/command_impl.h \
 	src/admin/command_parse.c src/admin/command_parse.h \
 	src/admin/command_run.c \
+	src/admin/command_wait.c \
 	src/admin/console.c src/admin/console.h src/admin/console_impl.h \
 	src/admin/console_extended.c \
 	src/admin/filter.c src/admin/filter.h src/admin/filter_parse.c \

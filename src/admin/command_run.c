@@ -4,20 +4,17 @@
  *   at once        what the ledgers and the configuration answer
  *   by a visit     what must be seen or done in each worker's thread (worker/visit.h); it is lost,
  *                  and nothing else, if the client leaves meanwhile
- *   by waiting     PAUSE, SUSPEND, WAIT_CLOSE and SHUTDOWN look again and again until what they
- * wait for has come
+ *   by waiting     command_wait.c
  *
  * Texts of errors are PgBouncer's where it has some. */
+#include "admin/command_impl.h"
 #include "admin/console_impl.h"
 #include "admin/show.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "conf/setting.h"
 #include "proto/report.h"
-#include "setup/setup.h"
-#include "worker/census.h"
 #include "worker/command.h"
 #include "worker/history.h"
 #include "worker/inspect.h"
@@ -31,12 +28,7 @@
 
 #define SQLSTATE_INSUFFICIENT_PRIVILEGE "42501"
 #define SQLSTATE_UNDEFINED_OBJECT "42704"
-#define SQLSTATE_OBJECT_NOT_IN_STATE "55000"
 #define SQLSTATE_INVALID_PARAMETER_VALUE "22023"
-
-/* How often a command that waits looks whether it is over. */
-#define LOOK_AGAIN_US (20 * US_PER_MS)
-#define LOOK_SOON_US US_PER_MS
 
 static const char help[] = "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|VERSION"
                            "\n\tSHOW PEERS|PEER_POOLS"
@@ -68,23 +60,22 @@ void outcome_fini(struct outcome *o)
     *o = (struct outcome){0};
 }
 
-static enum run_result done(struct console *con, const char *tag)
+enum run_result command_done(struct console *con, const char *tag)
 {
     snprintf(con->outcome.tag, sizeof con->outcome.tag, "%s", tag);
     return RUN_DONE;
 }
 
-/* con->outcome.error is set. */
-static enum run_result failed(struct console *con)
+enum run_result command_failed(struct console *con)
 {
     con->outcome.failed = true;
     return RUN_DONE;
 }
 
-static enum run_result fail(struct console *con, const char *sqlstate, const char *text)
+enum run_result command_fail(struct console *con, const char *sqlstate, const char *text)
 {
     error_set(&con->outcome.error, sqlstate, "%s", text);
-    return failed(con);
+    return command_failed(con);
 }
 
 static void notify(struct console *con, const char *text, const char *detail)
@@ -100,7 +91,7 @@ static void warn(struct console *con, const struct error *what)
     report_notice(console_out(con), "WARNING", what, NULL, NULL);
 }
 
-static const char *database_of(const struct command *cmd)
+const char *command_database(const struct command *cmd)
 {
     return cmd->has_name ? cmd->name : NULL;
 }
@@ -116,7 +107,7 @@ static void take_shown(struct console *con, struct show_run *run)
 {
     show_finish(con->relay, run);
     show_take_rows(run, &con->outcome.rows);
-    done(con, "SHOW");
+    command_done(con, "SHOW");
 }
 
 static void visit_show(struct relay *r, void *arg)
@@ -139,7 +130,7 @@ static enum run_result run_show(struct console *con, const struct command *cmd)
 {
     if (cmd->show == SHOW_HELP) {
         notify(con, "Console usage", help);
-        return done(con, "SHOW");
+        return command_done(con, "SHOW");
     }
     struct show_run *run = show_begin(con->relay, cmd->show, &cmd->filter);
     if (show_visits(cmd->show)) {
@@ -162,7 +153,7 @@ struct order {
 static void visit_order(struct relay *r, void *arg)
 {
     struct order *o = arg;
-    const char *database = database_of(&o->cmd);
+    const char *database = command_database(&o->cmd);
     if (o->cmd.verb == COMMAND_RESUME)
         command_resume_here(r, database);
     else if (o->cmd.verb == COMMAND_KILL)
@@ -182,15 +173,15 @@ static void visited_order(struct client *c, void *arg)
     if (!con)
         return;
     if (missed)
-        fail(con, SQLSTATE_UNDEFINED_OBJECT, "client not found");
+        command_fail(con, SQLSTATE_UNDEFINED_OBJECT, "client not found");
     else if (canceled)
-        fail(con, SQLSTATE_QUERY_CANCELED, "canceling statement due to user request");
+        command_fail(con, SQLSTATE_QUERY_CANCELED, "canceling statement due to user request");
     else
-        done(con, command_verb_name(verb));
+        command_done(con, command_verb_name(verb));
     console_goes_on(con);
 }
 
-static enum run_result send_round(struct console *con, const struct command *cmd, bool canceled)
+enum run_result command_send_round(struct console *con, const struct command *cmd, bool canceled)
 {
     struct order *o = xcalloc(1, sizeof *o);
     o->cmd = *cmd;
@@ -201,211 +192,19 @@ static enum run_result send_round(struct console *con, const struct command *cmd
 
 static enum run_result run_resume(struct console *con, const struct command *cmd)
 {
-    if (!command_resume(con->relay, database_of(cmd), &con->outcome.error)) {
+    if (!command_resume(con->relay, command_database(cmd), &con->outcome.error)) {
         if (!cmd->has_name && !inspect_is_paused(con->relay))
             con->outcome.hint = "SHOW DATABASES tells which are paused: RESUME each by its name.";
-        return failed(con);
+        return command_failed(con);
     }
-    return send_round(con, cmd, false);
+    return command_send_round(con, cmd, false);
 }
 
 static enum run_result run_kill(struct console *con, const struct command *cmd)
 {
-    if (!command_kill(con->relay, database_of(cmd), &con->outcome.error))
-        return failed(con);
-    return send_round(con, cmd, false);
-}
-
-/* ---- orders that are waited for -------------------------------------------------------- */
-
-static void look_again(struct console *con)
-{
-    timer_set(&con->timer, loop_now(relay_loop(con->relay)) + LOOK_AGAIN_US);
-}
-
-static void begin_wait(struct console *con, const struct command *cmd)
-{
-    con->waiting = *cmd;
-    (void)command_was_canceled(con->relay, client_id(con->client)); /* what ran before */
-}
-
-static bool is_canceled(struct console *con)
-{
-    return command_was_canceled(con->relay, client_id(con->client));
-}
-
-/* True if the wait is over. */
-static bool look_at_pause(struct console *con)
-{
-    switch (command_pause_state(con->relay, database_of(&con->waiting))) {
-    case COMMAND_PAUSING:
-        return false;
-    case COMMAND_PAUSED:
-        done(con, "PAUSE");
-        return true;
-    case COMMAND_LIFTED:
-        break;
-    }
-    fail(con, SQLSTATE_OBJECT_NOT_IN_STATE, "resumed before all transactions had ended");
-    return true;
-}
-
-static enum run_result run_pause(struct console *con, const struct command *cmd)
-{
-    if (!command_pause(con->relay, database_of(cmd), &con->outcome.error))
-        return failed(con);
-    begin_wait(con, cmd);
-    if (look_at_pause(con))
-        return RUN_DONE;
-    look_again(con);
-    return RUN_LATER;
-}
-
-/* A PAUSE that is cancelled has not happened. */
-static void cancel_pause(struct console *con)
-{
-    struct command resume = con->waiting;
-    struct error err;
-    resume.verb = COMMAND_RESUME;
-    if (command_resume(con->relay, database_of(&resume), &err)) {
-        (void)send_round(con, &resume, true);
-        return;
-    }
-    con->outcome.error = err; /* the program is about to end */
-    failed(con);
-    console_goes_on(con);
-}
-
-static void go_on_pausing(struct console *con)
-{
-    if (look_at_pause(con))
-        console_goes_on(con);
-    else if (is_canceled(con))
-        cancel_pause(con);
-    else
-        look_again(con);
-}
-
-static void visit_census(struct relay *r, void *arg)
-{
-    census_take(r, arg);
-}
-
-static void visited_census(struct client *c, void *arg)
-{
-    struct census *census = arg;
-    struct console *con = c ? client_data(c) : NULL;
-    bool over = con && census_stale_servers(census, database_of(&con->waiting)) == 0;
-    census_free(&census);
-    if (!con)
-        return;
-    if (over) {
-        done(con, "WAIT_CLOSE");
-    } else if (is_canceled(con)) {
-        fail(con, SQLSTATE_QUERY_CANCELED, "canceling statement due to user request");
-    } else {
-        look_again(con);
-        return;
-    }
-    console_goes_on(con);
-}
-
-static void count_stale(struct console *con)
-{
-    visit_workers(con->relay, client_id(con->client), visit_census, visited_census,
-                  census_new(con->relay));
-}
-
-static enum run_result run_wait_close(struct console *con, const struct command *cmd)
-{
-    if (!command_may_wait_close(con->relay, database_of(cmd), &con->outcome.error))
-        return failed(con);
-    begin_wait(con, cmd);
-    count_stale(con);
-    return RUN_LATER;
-}
-
-static void visit_suspend(struct relay *r, void *arg)
-{
-    command_suspend_here(r, arg);
-}
-
-static void visited_suspend(struct client *c, void *arg)
-{
-    struct command_suspension *s = arg;
-    struct console *con = c ? client_data(c) : NULL;
-    bool over = s->unflushed == 0;
-    free(s);
-    if (!con)
-        return;
-    if (!command_is_suspended(con->relay)) {
-        fail(con, SQLSTATE_OBJECT_NOT_IN_STATE, "resumed before everything was sent");
-    } else if (over) {
-        done(con, "SUSPEND");
-    } else {
-        look_again(con);
-        return;
-    }
-    console_goes_on(con);
-}
-
-static void go_round_suspended(struct console *con, bool begins, bool drops)
-{
-    struct command_suspension *s = xcalloc(1, sizeof *s);
-    s->begins = begins;
-    s->drops = drops;
-    visit_workers(con->relay, client_id(con->client), visit_suspend, visited_suspend, s);
-}
-
-static void count_unflushed(struct console *con)
-{
-    bool overdue = con->wait_until_us && loop_now(relay_loop(con->relay)) >= con->wait_until_us;
-    go_round_suspended(con, false, overdue);
-}
-
-static enum run_result run_suspend(struct console *con, const struct command *cmd)
-{
-    uint64_t patience = setup_config(client_context_of(con->client)->setup)->suspend_timeout_us;
-    if (!command_suspend(con->relay, &con->outcome.error))
-        return failed(con);
-    begin_wait(con, cmd);
-    con->wait_until_us = patience ? loop_now(relay_loop(con->relay)) + patience : 0;
-    go_round_suspended(con, true, false);
-    return RUN_LATER;
-}
-
-/* The program may end soon after. */
-static void look_soon(struct console *con)
-{
-    timer_set(&con->timer, loop_now(relay_loop(con->relay)) + LOOK_SOON_US);
-}
-
-static void go_on_closing(struct console *con)
-{
-    if (!command_is_closed(con->relay)) {
-        look_soon(con);
-        return;
-    }
-    done(con, "SHUTDOWN");
-    console_goes_on(con);
-}
-
-static void on_timer(void *arg)
-{
-    struct console *con = arg;
-    if (con->waiting.verb == COMMAND_WAIT_CLOSE)
-        count_stale(con);
-    else if (con->waiting.verb == COMMAND_SUSPEND)
-        count_unflushed(con);
-    else if (con->waiting.verb == COMMAND_SHUTDOWN)
-        go_on_closing(con);
-    else
-        go_on_pausing(con);
-}
-
-void command_timer_init(struct console *con)
-{
-    timer_init(&con->timer, relay_loop(con->relay), on_timer, con);
+    if (!command_kill(con->relay, command_database(cmd), &con->outcome.error))
+        return command_failed(con);
+    return command_send_round(con, cmd, false);
 }
 
 /* ---- the others ------------------------------------------------------------------------ */
@@ -414,9 +213,9 @@ static enum run_result run_at_once(struct console *con, const struct command *cm
                                    bool (*order)(struct relay *r, const char *database,
                                                  struct error *err))
 {
-    if (!order(con->relay, database_of(cmd), &con->outcome.error))
-        return failed(con);
-    return done(con, command_verb_name(cmd->verb));
+    if (!order(con->relay, command_database(cmd), &con->outcome.error))
+        return command_failed(con);
+    return command_done(con, command_verb_name(cmd->verb));
 }
 
 /* Settings that drivers set without being asked. */
@@ -443,7 +242,7 @@ static void was_set(struct client *c, bool ok, const struct error *err, void *ar
     } else if (con) {
         error_set(&con->outcome.error, SQLSTATE_INVALID_PARAMETER_VALUE, "SET failed: %s",
                   err->text);
-        failed(con);
+        command_failed(con);
     }
     free(cmd);
     if (con)
@@ -455,7 +254,7 @@ static enum run_result was_refused(struct console *con, const struct command *cm
 {
     error_set(&con->outcome.error, SQLSTATE_INVALID_PARAMETER_VALUE,
               "SET failed: invalid value for \"%s\": %s", cmd->name, why->text);
-    return failed(con);
+    return command_failed(con);
 }
 
 /* Scripts set such things too, and PgBouncer says nothing: so it is no error, but said. */
@@ -475,12 +274,12 @@ static enum run_result run_set(struct console *con, const struct command *cmd)
     const struct setting *s = setting_find(span_str(cmd->name));
     if (is_probe(cmd->name)) {
         notify(con, "SET ignored", NULL);
-        return done(con, "SET");
+        return command_done(con, "SET");
     }
     if (!s) {
         error_set(&con->outcome.error, SQLSTATE_UNDEFINED_OBJECT,
                   "SET failed: there is no setting \"%s\"", cmd->name);
-        return failed(con);
+        return command_failed(con);
     }
     if (!setting_accepts(s, cmd->value, &err))
         return was_refused(con, cmd, &err);
@@ -494,21 +293,6 @@ static enum run_result run_set(struct console *con, const struct command *cmd)
     return RUN_LATER;
 }
 
-static enum run_result run_shutdown(struct console *con, const struct command *cmd)
-{
-    if (cmd->shutdown != SHUTDOWN_NOW && command_is_suspended(con->relay)) {
-        con->outcome.hint = "RESUME first: nothing goes on while it is suspended.";
-        return fail(con, SQLSTATE_OBJECT_NOT_IN_STATE, "pooler is suspended");
-    }
-    command_shutdown(con->relay, cmd->shutdown);
-    /* If it ends at once, so does this connection: that is the answer. */
-    if (cmd->shutdown != SHUTDOWN_NOW) {
-        begin_wait(con, cmd);
-        look_soon(con);
-    }
-    return RUN_LATER;
-}
-
 static void reloaded(struct client *c, bool ok, const struct error *err, void *arg)
 {
     struct console *con = c ? client_data(c) : NULL;
@@ -518,10 +302,10 @@ static void reloaded(struct client *c, bool ok, const struct error *err, void *a
     if (ok) {
         if (err->text[0])
             notify(con, err->text, NULL);
-        done(con, "RELOAD");
+        command_done(con, "RELOAD");
     } else {
         notify(con, err->text, NULL);
-        fail(con, "F0000", "RELOAD failed, see logs for additional details");
+        command_fail(con, "F0000", "RELOAD failed, see logs for additional details");
     }
     console_goes_on(con);
 }
@@ -536,9 +320,9 @@ static enum run_result run_order(struct console *con, const struct command *cmd)
     case COMMAND_KILL:
         return run_kill(con, cmd);
     case COMMAND_KILL_CLIENT:
-        return send_round(con, cmd, false);
+        return command_send_round(con, cmd, false);
     case COMMAND_PAUSE:
-        return run_pause(con, cmd);
+        return command_run_pause(con, cmd);
     case COMMAND_RECONNECT:
         return run_at_once(con, cmd, command_reconnect);
     case COMMAND_RELOAD:
@@ -551,13 +335,13 @@ static enum run_result run_order(struct console *con, const struct command *cmd)
     case COMMAND_SHOW:
         return run_show(con, cmd);
     case COMMAND_SHUTDOWN:
-        return run_shutdown(con, cmd);
+        return command_run_shutdown(con, cmd);
     case COMMAND_SUSPEND:
-        return run_suspend(con, cmd);
+        return command_run_suspend(con, cmd);
     case COMMAND_WAIT_CLOSE:
         break;
     }
-    return run_wait_close(con, cmd);
+    return command_run_wait_close(con, cmd);
 }
 
 /* PgBouncer's form. Values of settings may be secret. Owned. */
@@ -606,7 +390,7 @@ enum run_result command_run(struct console *con, const struct command *cmd)
     if (!free && !con->may_admin) {
         con->outcome.hint =
             "Users named in admin_users have it; those in stats_users may only look.";
-        return fail(con, SQLSTATE_INSUFFICIENT_PRIVILEGE, "admin access needed");
+        return command_fail(con, SQLSTATE_INSUFFICIENT_PRIVILEGE, "admin access needed");
     }
     if (order)
         note_order(con, cmd);

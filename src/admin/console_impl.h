@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* console_impl.h - the struct behind the console; included by console*.c and command_run.c only. */
+/* console_impl.h - the struct behind the console; included by console*.c and command_*.c only. */
 #ifndef ADMIN_CONSOLE_IMPL_H
 #define ADMIN_CONSOLE_IMPL_H
 
