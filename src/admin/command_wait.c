@@ -36,6 +36,11 @@ static bool is_canceled(struct console *con)
     return command_was_canceled(con->relay, client_id(con->client));
 }
 
+static void was_canceled(struct console *con)
+{
+    command_fail(con, SQLSTATE_QUERY_CANCELED, "canceling statement due to user request");
+}
+
 /* True if the wait is over. */
 static bool look_at_pause(struct console *con)
 {
@@ -54,7 +59,7 @@ static bool look_at_pause(struct console *con)
 
 enum run_result command_run_pause(struct console *con, const struct command *cmd)
 {
-    if (!command_pause(con->relay, command_database(cmd), &con->outcome.error))
+    if (!command_pause(con->relay, command_database(cmd), &con->waiting_began, &con->outcome.error))
         return command_failed(con);
     begin_wait(con, cmd);
     if (look_at_pause(con))
@@ -63,11 +68,16 @@ enum run_result command_run_pause(struct console *con, const struct command *cmd
     return RUN_LATER;
 }
 
-/* A PAUSE that is cancelled has not happened. */
+/* A PAUSE that is cancelled has not happened; that of somebody else goes on. */
 static void cancel_pause(struct console *con)
 {
     struct command resume = con->waiting;
     struct error err;
+    if (!con->waiting_began) {
+        was_canceled(con);
+        console_goes_on(con);
+        return;
+    }
     resume.verb = COMMAND_RESUME;
     if (command_resume(con->relay, command_database(&resume), &err)) {
         (void)command_send_round(con, &resume, true);
@@ -104,7 +114,7 @@ static void visited_census(struct client *c, void *arg)
     if (over) {
         command_done(con, "WAIT_CLOSE");
     } else if (is_canceled(con)) {
-        command_fail(con, SQLSTATE_QUERY_CANCELED, "canceling statement due to user request");
+        was_canceled(con);
     } else {
         look_again(con);
         return;

@@ -43,6 +43,7 @@ struct console {
     enum console_asked asked;
     struct outcome outcome;
     struct command waiting; /* PAUSE, SUSPEND, WAIT_CLOSE, SHUTDOWN */
+    bool waiting_began;     /* PAUSE: it was not paused before */
     struct timer timer;
     uint64_t wait_until_us; /* SUSPEND; 0: for ever */
 

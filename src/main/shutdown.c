@@ -152,7 +152,7 @@ static void stop_serving(struct shutdown *s)
     if (s->mode != SHUTDOWN_WAIT_FOR_SERVERS)
         return;
     /* It may be paused already. */
-    (void)command_pause(s->shared->relays[0], NULL, &err);
+    (void)command_pause(s->shared->relays[0], NULL, NULL, &err);
 }
 
 void shutdown_begin(struct shutdown *s, enum shutdown_mode mode, uint64_t patience_us)

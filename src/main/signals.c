@@ -73,7 +73,7 @@ static void on_usr1(void *arg)
     struct program *p = arg;
     struct error err;
     log_info("got SIGUSR1, pausing all activity");
-    if (!command_pause(p->shared.relays[0], NULL, &err))
+    if (!command_pause(p->shared.relays[0], NULL, NULL, &err))
         log_info("%s", err.text);
 }
 

@@ -100,7 +100,7 @@ static void pause_pool(struct relay *r, struct pool *p, void *arg)
     broker_post_sweeps(r, p, pool_pause(p, POOL_PAUSE_CLOSE));
 }
 
-bool command_pause(struct relay *r, const char *database, struct error *err)
+bool command_pause(struct relay *r, const char *database, bool *began_out, struct error *err)
 {
     struct control *control = control_of(r);
     if (!may_order(r, "pause", database, err))
@@ -108,6 +108,8 @@ bool command_pause(struct relay *r, const char *database, struct error *err)
     control_enter(control);
     bool already = control_has(control, NULL, CONTROL_SUSPENDED) ||
                    (!database && control_has(control, NULL, CONTROL_PAUSED));
+    if (began_out)
+        *began_out = !control_has(control, database, CONTROL_PAUSED);
     if (!already) {
         control_set(control, database, CONTROL_PAUSED, true);
         control_set(control, database, CONTROL_KILLED, false);

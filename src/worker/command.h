@@ -17,7 +17,8 @@
 struct relay;
 
 /* Clients wait, servers are closed as soon as they are free. */
-bool command_pause(struct relay *r, const char *database, struct error *err);
+/* *began_out (may be NULL): false if the database was paused already. */
+bool command_pause(struct relay *r, const char *database, bool *began_out, struct error *err);
 
 enum command_pausing {
     COMMAND_PAUSING, /* servers are still at work: ask again */

@@ -49,6 +49,21 @@ def test_a_pause_that_is_cancelled_has_not_happened(pooler, console, command):
     assert console.query("SHOW VERSION")
 
 
+def test_who_cancels_its_own_waiting_leaves_the_pause_of_another(pooler, console):
+    with pooler.login() as client, console_of(pooler) as second:
+        client.query("BEGIN")
+        console.send(wire.query("PAUSE app"))
+        wait_until(lambda: paused(pooler), "it is paused")
+        second.send(wire.query("PAUSE app"))
+        wait_until(lambda: pooler.log_count("PAUSE 'app' command issued") == 2, "both wait")
+        second.cancel()
+        assert_canceled(second)
+        assert paused(pooler)
+        client.query("COMMIT")
+        console.rows()
+        second.query("RESUME app")
+
+
 def test_wait_close_is_cancelled_and_the_servers_still_go(pooler, console):
     with pooler.login() as client:
         client.query("BEGIN")
