@@ -25,6 +25,7 @@
 
 struct client;
 struct client_known;
+struct keycache;
 struct loop;
 struct setup;
 struct setup_login;
@@ -91,6 +92,7 @@ struct client_context {
     bool refuses_simple_query;
     uint64_t max_message_bytes;
     struct client_known *known; /* client_who.h; NULL: clients share nothing */
+    struct keycache *keycache;  /* for passwords in clear; NULL: each costs a PBKDF2 */
     const struct client_ops *relay_ops;
     const struct client_ops *console_ops;
     void *owner; /* the relay, or the tests' stand-in */

@@ -320,7 +320,7 @@ static bool is_right(struct client *c, struct span password)
     if (secret && c->login->method == LOGIN_MD5)
         right = secret_check_md5(secret, user, c->login->md5_salt, password, &err);
     else if (secret)
-        right = secret_check_password(secret, user, password, NULL, &err);
+        right = secret_check_password(secret, user, password, c->context->keycache, &err);
     return right && known;
 }
 

@@ -241,6 +241,7 @@ struct relay *relay_new(struct relay_shared *shared, int worker, struct loop *lo
     r->client_context = (struct client_context){
         .loop = loop,
         .known = client_known_new(),
+        .keycache = shared->keycache,
         .relay_ops = &session_ops,
         .console_ops = console_ops,
         .owner = r,
