@@ -120,6 +120,13 @@ static const char *const more[SETTING_COUNT] = {
                               "others, with client_tls_ca_file, verify the one that is shown.",
     [S(default_pool_size)] = "A pool is a database and a user. The number holds exactly, whatever "
                              "the number of threads.",
+    [S(dns_max_ttl)] =
+        "The record's own time to live counts if it is shorter; at least 1 s. Servers "
+        "at addresses that a new answer lacks are closed when they are free.",
+    [S(dns_nxdomain_ttl)] = "A name that was found before keeps its last addresses meanwhile.",
+    [S(dns_zone_check_period)] =
+        "The zone is what stands behind the first dot of a host's name. When "
+        "its serial has grown, its names are asked for again.",
     [S(http_port)] = "Paths: /health, /livez, /readyz, /health/db, /pools, /metrics, /.",
     [S(ignore_startup_parameters)] =
         "Settings that PostgreSQL has need not be listed: they are followed. As in PgBouncer, "

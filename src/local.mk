@@ -70,6 +70,7 @@ libpgballast_a_SOURCES += \
 	src/net/mailbox.c src/net/mailbox.h \
 	src/net/outgoing.c src/net/outgoing.h \
 	src/net/resolver.c src/net/resolver.h \
+	src/net/resolver_impl.h src/net/resolver_zone.c \
 	src/net/stream.c src/net/stream.h src/net/stream_impl.h \
 	src/net/stream_send.c \
 	src/net/stream_tls.c \
@@ -137,6 +138,7 @@ libpgballast_a_SOURCES += \
 	src/relay/forward_extended.c src/relay/forward_extended.h \
 	src/relay/handover.c src/relay/handover.h \
 	src/relay/care.c src/relay/care.h \
+	src/relay/vanish.c src/relay/vanish.h \
 	src/relay/leave.c src/relay/leave.h \
 	src/relay/link.c src/relay/link.h \
 	src/relay/look.c src/relay/look.h \

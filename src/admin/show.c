@@ -133,6 +133,11 @@ static void show_dns_hosts(struct relay *r, struct show_run *run)
     show_names(r, now_of(r), &run->rows);
 }
 
+static void show_dns_zones(struct relay *r, struct show_run *run)
+{
+    show_zones(r, &run->rows);
+}
+
 /* ---- statistics ------------------------------------------------------------------------ */
 
 static void add_stats(const struct inspect_stats *s, void *arg)
@@ -344,7 +349,7 @@ static void show_lists(struct relay *r, struct show_run *run)
         {"free_servers", 0},
         {"used_servers", totals.servers},
         {"dns_names", n_names},
-        {"dns_zones", 0},
+        {"dns_zones", show_count_zones(r)},
         {"dns_queries", n_asked},
         {"dns_pending", 0},
     };
@@ -364,6 +369,7 @@ static const struct source {
     [SHOW_CONFIG] = {.finish = show_settings},
     [SHOW_DATABASES] = {.finish = show_databases},
     [SHOW_DNS_HOSTS] = {.finish = show_dns_hosts},
+    [SHOW_DNS_ZONES] = {.finish = show_dns_zones},
     [SHOW_ERRORS] = {.finish = show_errors},
     [SHOW_EVENTS] = {.finish = show_events},
     [SHOW_FDS] = {.visit = visit_fds},

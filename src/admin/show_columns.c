@@ -240,9 +240,9 @@ static const struct column dns_hosts[] = {
 };
 /* Without rows: zones are not looked at. */
 static const struct column dns_zones[] = {
-    TEXT("zonename", show_nothing, text),
-    INT8("serial", show_nothing, number),
-    INT4("count", show_nothing, number),
+    TEXT("zonename", show_dns_zone, zonename),
+    INT8("serial", show_dns_zone, serial),
+    INT4("count", show_dns_zone, count),
 };
 static const struct column version[] = {TEXT("version", show_pair, value)};
 static const struct column happened[] = {

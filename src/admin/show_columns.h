@@ -98,13 +98,13 @@ struct show_dns_host {
     const char *hostname, *addrs;
     int64_t ttl;
 };
+struct show_dns_zone {
+    const char *zonename;
+    int64_t serial, count;
+};
 struct show_peer {
     const char *host;
     int64_t peer_id, port, pool_size;
-};
-struct show_nothing {
-    const char *text;
-    int64_t number;
 };
 struct show_happened {
     int64_t id;

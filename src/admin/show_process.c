@@ -105,6 +105,31 @@ void show_names(struct relay *r, uint64_t now_us, struct rows *rows)
     inspect_names(r, add_name, &run);
 }
 
+static void add_zone(const struct resolver_zone *row, void *arg)
+{
+    struct show_dns_zone zone = {
+        .zonename = row->name, .serial = row->serial, .count = row->n_names};
+    rows_add(arg, &zone);
+}
+
+void show_zones(struct relay *r, struct rows *rows)
+{
+    inspect_zones(r, add_zone, rows);
+}
+
+static void count_zone(const struct resolver_zone *row, void *arg)
+{
+    (void)row;
+    ++*(int64_t *)arg;
+}
+
+int64_t show_count_zones(struct relay *r)
+{
+    int64_t n = 0;
+    inspect_zones(r, count_zone, &n);
+    return n;
+}
+
 struct counts {
     int64_t names, asked;
 };

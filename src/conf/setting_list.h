@@ -86,9 +86,9 @@ SETTING_BOOL(disable_pqexec, "0", "0", SETTING_RELOAD,
     "refuse the simple query protocol")
 SETTING_DURATION(dns_max_ttl, "15", "15", 0, DURATION_MAX_US, SETTING_RELOAD,
     "longest time that a resolved name is believed")
-SETTING_DURATION(dns_nxdomain_ttl, "15", "15", 0, DURATION_MAX_US, SETTING_RELOAD | SETTING_INERT,
+SETTING_DURATION(dns_nxdomain_ttl, "15", "1", 0, DURATION_MAX_US, SETTING_RELOAD,
     "longest time that a failed name lookup is believed")
-SETTING_DURATION(dns_zone_check_period, "0", "0", 0, DURATION_MAX_US, SETTING_RELOAD | SETTING_INERT,
+SETTING_DURATION(dns_zone_check_period, "0", "0", 0, DURATION_MAX_US, SETTING_RELOAD,
     "interval of zone serial checks; 0 is off")
 SETTING_ENUM(hidden_state, hidden_state, hidden_state_words, "trust", "trust", SETTING_RELOAD | SETTING_OWN | SETTING_INERT,
     "whether functions and triggers behind plain statements are believed to leave no session state")

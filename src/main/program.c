@@ -24,6 +24,7 @@
 #include "relay/pids.h"
 #include "relay/places.h"
 #include "relay/refit.h"
+#include "relay/vanish.h"
 #include "worker/history.h"
 #include "worker/process.h"
 #include "worker/worker.h"
@@ -148,7 +149,7 @@ static bool start_shared(struct program *p, int workers)
         cfg->max_server_connections > 0 ? (uint32_t)cfg->max_server_connections : POOL_UNLIMITED;
     struct cap_settings total = {.max_servers = servers, .max_clients = POOL_UNLIMITED};
     struct resolver_options names = {
-        .max_ttl_us = cfg->dns_max_ttl_us,
+        .times = reload_resolver_times(cfg),
         .resolv_conf = cfg->resolv_conf[0] ? cfg->resolv_conf : NULL,
     };
     struct target_limits limits = refit_target_limits(cfg);
@@ -163,9 +164,12 @@ static bool start_shared(struct program *p, int workers)
     p->shared.keycache = keycache_new(KEYCACHE_ENTRIES);
     p->shared.lookups = lookups_new();
     p->shared.resolver = resolver_new(p->loop, &names, &err);
-    if (!p->shared.resolver)
+    if (!p->shared.resolver) {
         log_fatal("%s", err.text);
-    return p->shared.resolver != NULL;
+        return false;
+    }
+    resolver_on_vanished(p->shared.resolver, vanish_tell, &p->shared);
+    return true;
 }
 
 static void on_reload(void *owner, struct process_reload *request)

@@ -248,13 +248,23 @@ static void each_swap(struct relay *w, void *arg)
     listeners_defer_accept(ls, cfg->tcp_defer_accept);
 }
 
+struct resolver_times reload_resolver_times(const struct config *cfg)
+{
+    return (struct resolver_times){
+        .max_ttl_us = cfg->dns_max_ttl_us,
+        .failed_ttl_us = cfg->dns_nxdomain_ttl_us,
+        .zone_check_us = cfg->dns_zone_check_period_us,
+    };
+}
+
 /* What the main thread itself looks at. */
 static void take_own_part(struct reload *r)
 {
     struct program *p = r->program;
     const struct config *cfg = setup_config(r->setup);
     name_restart_only(p->started, cfg, &r->remark);
-    resolver_set_max_ttl(p->shared.resolver, cfg->dns_max_ttl_us);
+    const struct resolver_times names = reload_resolver_times(cfg);
+    resolver_set_times(p->shared.resolver, &names);
     stats_line_follow(&p->stats_line, cfg);
     setup_unref(&p->setup);
     p->setup = setup_ref(r->setup);

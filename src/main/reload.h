@@ -15,14 +15,19 @@
 #define MAIN_RELOAD_H
 
 #include "net/mailbox.h"
+#include "net/resolver.h"
 #include "worker/process.h"
 
+struct config;
 struct program;
 struct reload;
 
 struct reload *reload_new(struct program *p);
 /* When no other thread is left. */
 void reload_free(struct reload **r);
+
+/* What the configuration says about names of hosts. */
+struct resolver_times reload_resolver_times(const struct config *cfg);
 
 /* `request` is answered when it is over; NULL for a signal. Takes it. Main thread. */
 void reload_begin(struct reload *r, struct process_reload *request);

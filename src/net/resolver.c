@@ -7,14 +7,10 @@
 #include "net/resolver.h"
 
 #include "base/clock.h"
-#include "base/list.h"
 #include "base/mem.h"
-#include "base/mutex.h"
 #include "net/addr_list.h"
-#include "net/loop.h"
-#include "net/mailbox.h"
+#include "net/resolver_impl.h"
 
-#include <ares.h>
 #include <event2/event.h>
 #include <limits.h>
 #include <netdb.h>
@@ -22,10 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define uthash_malloc(n) xmalloc(n)
-#include <uthash.h>
-
-#define MAX_TTL_US (15 * US_PER_S)
 #define MIN_TTL_US (1 * US_PER_S)
 /* Per server and round; c-ares gives up after about TRIES times this. */
 #define TIMEOUT_MS 2000
@@ -35,58 +27,9 @@
 /* Of one name; more are passed over. */
 #define ADDRS_MAX 64
 
-/* Who asked. The message is the question on its way here and the answer on its way back. */
-struct question {
-    struct message message;
-    STAILQ_ENTRY(question) link;
-    struct mailbox *reply_to;
-    resolver_fn *fn;
-    uint64_t tag;
-    uint16_t port;
-    struct addr_list *answer; /* counted; NULL: error says why */
-    struct error error;
-    char name[];
-};
-
-STAILQ_HEAD(question_list, question);
-
-struct name {
-    UT_hash_handle hh;
-    struct resolver *resolver;
-    struct question_list waiting;
-    bool is_searched;
-    uint64_t expires_us;
-    struct addr_list *known; /* the last good answer, port 0; NULL: none yet */
-    char text[];
-};
-
-struct watched {
-    struct watched *next;
-    struct event event;
-    int fd;
-};
-
-struct resolver {
-    struct loop *loop;
-    struct mailbox mailbox;
-    uint64_t max_ttl_us;
-    char *nameservers; /* or NULL */
-    char *resolv_conf; /* or NULL */
-    ares_channel channel;
-    bool has_channel;
-    bool is_stale; /* asking failed: the system's configuration is read again */
-    unsigned n_searches;
-    struct timer timer; /* c-ares's next time-out */
-    struct watched *watched;
-    struct {
-        struct mutex m;
-        struct name *names; /* with known, expires_us and is_searched of each */
-    } shared;
-};
-
 /* ---- c-ares on the loop ---------------------------------------------------------------- */
 
-static void set_timer(struct resolver *r)
+void resolver_set_timer(struct resolver *r)
 {
     struct timeval tv;
     if (!r->has_channel || !r->n_searches || !ares_timeout(r->channel, NULL, &tv)) {
@@ -100,7 +43,7 @@ static void on_ares_time(void *arg)
 {
     struct resolver *r = arg;
     ares_process_fd(r->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-    set_timer(r);
+    resolver_set_timer(r);
 }
 
 static void on_ares_ready(evutil_socket_t fd, short what, void *arg)
@@ -108,7 +51,7 @@ static void on_ares_ready(evutil_socket_t fd, short what, void *arg)
     struct resolver *r = arg;
     ares_process_fd(r->channel, what & EV_READ ? fd : ARES_SOCKET_BAD,
                     what & EV_WRITE ? fd : ARES_SOCKET_BAD);
-    set_timer(r);
+    resolver_set_timer(r);
 }
 
 static struct watched **find_watched(struct resolver *r, int fd)
@@ -237,8 +180,8 @@ static struct addr_list *gather(const struct ares_addrinfo *found, int *ttl_s_ou
 static uint64_t clamp_ttl(const struct resolver *r, int ttl_s)
 {
     uint64_t ttl = ttl_s > 0 ? (uint64_t)ttl_s * US_PER_S : 0;
-    if (ttl > r->max_ttl_us)
-        ttl = r->max_ttl_us;
+    if (ttl > r->times.max_ttl_us)
+        ttl = r->times.max_ttl_us;
     return ttl < MIN_TTL_US ? MIN_TTL_US : ttl;
 }
 
@@ -247,6 +190,17 @@ static void set_searched(struct name *n, bool on)
     mutex_lock(&n->resolver->shared.m);
     n->is_searched = on;
     mutex_unlock(&n->resolver->shared.m);
+}
+
+/* An answer without an address that was in the one before: who is connected to it should leave. */
+static void tell_vanished(struct name *n, const struct addr_list *old, struct addr_list *fresh)
+{
+    struct resolver *r = n->resolver;
+    bool all = true;
+    for (size_t i = 0; i < old->n; i++)
+        all = all && addr_list_has(fresh, &old->each[i]);
+    if (!all && r->on_vanished)
+        r->on_vanished(r->owner, n->text, fresh);
 }
 
 /* Takes `fresh`; NULL: what was known stays. */
@@ -260,6 +214,8 @@ static void set_known(struct name *n, struct addr_list *fresh, uint64_t expires_
     }
     n->expires_us = expires_us;
     mutex_unlock(&n->resolver->shared.m);
+    if (old)
+        tell_vanished(n, old, fresh);
     addr_list_unref(&old);
 }
 
@@ -278,9 +234,10 @@ static void take_result(struct name *n, int status, struct ares_addrinfo *found,
               ares_strerror(status));
     if (status != ARES_ENOTFOUND && status != ARES_ENODATA)
         r->is_stale = true;
+    n->failure = *err;
     /* The last good answer serves a moment without asking: who fails slowly would hold up
      * everybody. */
-    set_known(n, NULL, loop_now(r->loop) + MIN_TTL_US);
+    set_known(n, NULL, loop_now(r->loop) + (n->known ? MIN_TTL_US : r->times.failed_ttl_us));
 }
 
 static void on_found(void *arg, int status, int timeouts, struct ares_addrinfo *found)
@@ -289,7 +246,7 @@ static void on_found(void *arg, int status, int timeouts, struct ares_addrinfo *
     struct error err = {.text = ""};
     struct question *q;
     (void)timeouts;
-    n->resolver->n_searches--;
+    resolver_end_query(n->resolver);
     set_searched(n, false);
     take_result(n, status, found, &err);
     if (found)
@@ -300,22 +257,35 @@ static void on_found(void *arg, int status, int timeouts, struct ares_addrinfo *
     }
 }
 
-/* May answer before it returns: the hosts file is read at once. */
-static void search(struct resolver *r, struct name *n)
+bool resolver_begin_query(struct resolver *r)
 {
-    const struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct error err;
     if (r->is_stale && !r->n_searches)
         close_channel(r);
-    r->n_searches++;
-    set_searched(n, true);
     if (!r->has_channel && !open_channel(r, &err)) {
         close_channel(r);
+        return false;
+    }
+    r->n_searches++;
+    return true;
+}
+
+void resolver_end_query(struct resolver *r)
+{
+    r->n_searches--;
+}
+
+void resolver_search(struct resolver *r, struct name *n)
+{
+    const struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    set_searched(n, true);
+    if (!resolver_begin_query(r)) {
+        r->n_searches++;
         on_found(n, ARES_ENOTINITIALIZED, 0, NULL);
         return;
     }
     ares_getaddrinfo(r->channel, n->text, NULL, &hints, on_found, n);
-    set_timer(r);
+    resolver_set_timer(r);
 }
 
 /* ---- asking ---------------------------------------------------------------------------- */
@@ -355,6 +325,7 @@ static struct name *name_get(struct resolver *r, const char *text)
     mutex_lock(&r->shared.m);
     HASH_ADD_KEYPTR(hh, r->shared.names, n->text, len - 1, n);
     mutex_unlock(&r->shared.m);
+    resolver_zone_note(r, n->text);
     return n;
 }
 
@@ -367,13 +338,13 @@ static void deliver_question(struct message *m, void *receiver)
         return;
     }
     struct name *n = name_get(r, q->name);
-    if (n->known && loop_now(r->loop) < n->expires_us) {
-        answer(n, q, NULL);
+    if (loop_now(r->loop) < n->expires_us && !n->is_searched) {
+        answer(n, q, &n->failure);
         return;
     }
     STAILQ_INSERT_TAIL(&n->waiting, q, link);
     if (!n->is_searched)
-        search(r, n);
+        resolver_search(r, n);
 }
 
 void resolver_ask(struct resolver *r, const char *name, uint16_t port, struct mailbox *reply_to,
@@ -396,6 +367,34 @@ void resolver_ask(struct resolver *r, const char *name, uint16_t port, struct ma
     mailbox_post(&r->mailbox, &q->message);
 }
 
+struct doubt {
+    struct message message;
+    char name[];
+};
+
+static void deliver_doubt(struct message *m, void *receiver)
+{
+    struct doubt *d = container_of(m, struct doubt, message);
+    struct resolver *r = receiver;
+    struct name *n = NULL;
+    if (r)
+        HASH_FIND_STR(r->shared.names, d->name, n);
+    /* Once a second is often enough for who tries again and again. */
+    uint64_t soon = r ? loop_now(r->loop) + MIN_TTL_US : 0;
+    if (n && n->known && n->expires_us > soon)
+        set_known(n, NULL, soon);
+    free(d);
+}
+
+void resolver_doubt(struct resolver *r, const char *name)
+{
+    size_t len = strlen(name) + 1;
+    struct doubt *d = xcalloc(1, sizeof *d + len);
+    memcpy(d->name, name, len);
+    d->message.deliver = deliver_doubt;
+    mailbox_post(&r->mailbox, &d->message);
+}
+
 /* ---- what is known --------------------------------------------------------------------- */
 
 void resolver_each(struct resolver *r, void (*fn)(const struct resolver_name *row, void *arg),
@@ -411,9 +410,18 @@ void resolver_each(struct resolver *r, void (*fn)(const struct resolver_name *ro
 
 /* ---- life ------------------------------------------------------------------------------ */
 
-void resolver_set_max_ttl(struct resolver *r, uint64_t max_ttl_us)
+void resolver_set_times(struct resolver *r, const struct resolver_times *times)
 {
-    r->max_ttl_us = max_ttl_us ? max_ttl_us : MAX_TTL_US;
+    bool zones = times->zone_check_us != r->times.zone_check_us;
+    r->times = *times;
+    if (zones)
+        resolver_zones_start(r);
+}
+
+void resolver_on_vanished(struct resolver *r, resolver_vanished_fn *fn, void *owner)
+{
+    r->on_vanished = fn;
+    r->owner = owner;
 }
 
 const char *resolver_library(char *out, size_t size)
@@ -431,12 +439,13 @@ struct resolver *resolver_new(struct loop *l, const struct resolver_options *o, 
     }
     struct resolver *r = xcalloc(1, sizeof *r);
     r->loop = l;
-    resolver_set_max_ttl(r, o->max_ttl_us);
+    r->times = o->times;
     r->nameservers = o->nameservers ? xstrdup(o->nameservers) : NULL;
     r->resolv_conf = o->resolv_conf ? xstrdup(o->resolv_conf) : NULL;
     mutex_init(&r->shared.m);
     timer_init(&r->timer, l, on_ares_time, r);
     mailbox_init(&r->mailbox, l, r);
+    resolver_zones_init(r);
     if (!open_channel(r, err))
         resolver_free(&r);
     return r;
@@ -451,6 +460,7 @@ void resolver_free(struct resolver **rp)
     close_channel(r); /* who waits is told that it was cancelled */
     mailbox_fini(&r->mailbox);
     timer_fini(&r->timer);
+    resolver_zones_fini(r);
     HASH_ITER(hh, r->shared.names, n, next)
     {
         name_free(r, n);

@@ -182,6 +182,8 @@ const char *pool_close_text(enum pool_close_reason reason)
         return "evicted";
     case POOL_CLOSE_PASSED_ON:
         return "another pool has waited longer";
+    case POOL_CLOSE_VANISHED:
+        return "obsolete connection";
     case POOL_CLOSE_ASKED_FOR:
         return "idle connections of the database are not wanted";
     }

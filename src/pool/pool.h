@@ -98,6 +98,7 @@ enum pool_close_reason {
     POOL_CLOSE_IDLE,      /* server_idle_timeout */
     POOL_CLOSE_EVICTED,   /* idle while another pool starved for the same cap */
     POOL_CLOSE_PASSED_ON, /* another pool has waited too long for the same cap */
+    POOL_CLOSE_VANISHED,  /* its address is not its host's any more */
     POOL_CLOSE_ASKED_FOR, /* pool_condemn_idle */
 };
 
@@ -347,6 +348,8 @@ struct pool_server *pool_take_expired(struct pool *p, unsigned worker, uint64_t 
 
 /* Condemns all idle servers, of all workers: each must then sweep (bit set of workers returned). */
 uint64_t pool_condemn_idle(struct pool *p, enum pool_close_reason reason);
+/* Condemns this server; false if it is not idle. Called by its worker, which must sweep. */
+bool pool_condemn_one(struct pool *p, struct pool_server *s, enum pool_close_reason reason);
 /* Condemns the server that was idle for longest, for the sake of the pool that has starved longest
  * for this cap. False if none was idle; else *worker_out must sweep. */
 bool pool_evict(struct pool *p, enum pool_cap kind, unsigned *worker_out);

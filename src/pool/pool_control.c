@@ -104,6 +104,16 @@ struct pool_server *pool_evict_locked(struct pool *p)
     return oldest;
 }
 
+bool pool_condemn_one(struct pool *p, struct pool_server *s, enum pool_close_reason reason)
+{
+    pool_lock(p);
+    bool idle = s->state == POOL_SERVER_IDLE;
+    if (idle)
+        condemn(p, s, reason);
+    pool_unlock(p);
+    return idle;
+}
+
 bool pool_evict(struct pool *p, enum pool_cap kind, unsigned *worker_out)
 {
     pool_lock(p);

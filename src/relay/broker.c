@@ -236,6 +236,10 @@ void broker_got_server(struct session *ses, struct lent *l)
 /* May it be lent to somebody else now? False: it was closed, or a cancel is still on its way. */
 static bool is_lendable(struct lent *l)
 {
+    if (l->vanished) {
+        broker_close_server(l, "close_needed");
+        return false;
+    }
     if (l->close_when_idle) {
         broker_close_server(l, "session state could not be restored");
         return false;

@@ -169,8 +169,9 @@ bool care_close_outdated(struct session *ses)
     struct lent *l = ses->lent;
     struct error err;
     if (!setup_config(ses->relay->setup)->server_fast_close ||
-        l->ledger.generation == pool_generation(l->pool) || !server_is_at_rest(l->server) ||
-        server_status(l->server) != 'I' || l->group_open || client_is_mid_message(ses->client))
+        (l->ledger.generation == pool_generation(l->pool) && !l->vanished) ||
+        !server_is_at_rest(l->server) || server_status(l->server) != 'I' || l->group_open ||
+        client_is_mid_message(ses->client))
         return false;
     error_set(&err, SQLSTATE_ADMIN_SHUTDOWN, "database configuration changed");
     client_fail(ses->client, &err);

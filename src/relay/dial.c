@@ -384,6 +384,14 @@ static void fail_waiters(struct relay *r, struct pool *p, const struct error *er
     }
 }
 
+/* The name may stand for another address by now. */
+static void doubt_name(const struct lent *l, const struct server_end *end)
+{
+    const struct config_host *host = &l->terms->db->hosts[l->host];
+    if (end->phase == SERVER_PHASE_NETWORK && !host->address && !config_host_is_socket(host))
+        resolver_doubt(l->relay->shared->resolver, host->name);
+}
+
 /* PgBouncer's rule: whatever a server says to refuse us is for the clients that wait, if the pool
  * has nothing else for them, but that it is only starting. In the url profile the target's breaker
  * decides. */
@@ -422,6 +430,7 @@ void dial_failed(struct lent *l, const struct server_end *end)
     if (class == FAILURE_PERMANENT && end->phase == SERVER_PHASE_TLS && l->terms->n_targets > 1)
         class = FAILURE_FAST;
     l->dialing = false;
+    doubt_name(l, end);
     counter_add(&l->stats->server_failed, 1);
     lent_log(l, LOG_WARNING_LEVEL, "server login failed: %s%s (%s)",
              end->said_goodbye ? "FATAL " : "", end->error.text, failure_class_name(class));

@@ -181,7 +181,7 @@ void look_servers(struct relay *r, enum look_depth depth,
             .phase = server_phase(l),
             .cancel_asked = cancel_asked(l),
             .carries_cancel = l->cancel_run != NULL,
-            .close_needed = l->ledger.generation != numbers.generation,
+            .close_needed = l->vanished || l->ledger.generation != numbers.generation,
         };
         if (depth == LOOK_ALL)
             fill_server(l, &row.look);

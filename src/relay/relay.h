@@ -18,6 +18,7 @@
  *   dial.c       open connections; ends.c: servers become ready and are lost
  *   care.c       connect_query, server_check_query, server_fast_close
  *   own.c        clients that need a server of their own: replication
+ *   vanish.c     addresses that a name does not stand for any more
  *   leave.c      a client has left in the middle: cancel, drain, roll back, keep the server
  *   tick.c       every time-out
  *   cancel.c     cancel requests, ours and the clients'; peer.c: those for other processes

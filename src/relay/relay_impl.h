@@ -119,6 +119,7 @@ struct lent {
     uint64_t idle_since_us;
     bool group_open;      /* extended messages were sent and no Sync behind them */
     bool close_when_idle; /* its state cannot be known any more */
+    bool vanished;        /* its address is not its host's any more (vanish.c) */
     bool release_waits;   /* for a cancel that may still hit */
 
     /* Units of the session (names.h): the one that is being sent, the first that is not answered,

@@ -365,6 +365,12 @@ void inspect_names(struct relay *r, void (*fn)(const struct resolver_name *row, 
     resolver_each(relay_shared_of(r)->resolver, fn, arg);
 }
 
+void inspect_zones(struct relay *r, void (*fn)(const struct resolver_zone *row, void *arg),
+                   void *arg)
+{
+    resolver_each_zone(relay_shared_of(r)->resolver, fn, arg);
+}
+
 struct history *inspect_history(struct relay *r)
 {
     return relay_shared_of(r)->history;

@@ -78,6 +78,8 @@ void inspect_peer_pools(struct relay *r, void (*fn)(const struct inspect_peer_po
                         void *arg);
 
 /* Names of hosts that were asked for. */
+void inspect_zones(struct relay *r, void (*fn)(const struct resolver_zone *row, void *arg),
+                   void *arg);
 void inspect_names(struct relay *r, void (*fn)(const struct resolver_name *row, void *arg),
                    void *arg);
 

@@ -4,13 +4,16 @@
 #include "base/clock.h"
 #include "client/client.h"
 #include "conf/value.h"
+#include "net/addr_list.h"
 #include "net/stream.h"
+#include "relay/vanish.h"
 #include "replay/play_impl.h"
 #include "server/server.h"
 #include "support/fake_net.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- setting the scene ----------------------------------------------------------------- */
 
@@ -90,6 +93,20 @@ static void do_names(struct play *p, const struct word *w, size_t n)
         fake_set_names(word_is(w, "found"));
     else
         play_fail(p, "names found|lost");
+}
+
+/* The name stands for another address now, and the resolver has noticed. */
+static void do_moved(struct play *p, const struct word *w, size_t n)
+{
+    struct addr_list *to = n == 2 ? addr_list_from_literal(w[1].text, 0) : NULL;
+    if (!to) {
+        play_fail(p, "moved NAME ADDRESS");
+        return;
+    }
+    if (play_started(p))
+        vanish_tell(&p->stage.shared, w[0].text, to);
+    addr_list_unref(&to);
+    play_settle(p);
 }
 
 /* Where it matters how much arrives at a time, the script is not played in pieces. */
@@ -224,6 +241,7 @@ static const struct verb {
     {"time", do_time},       {"hold", do_hold},         {"go", do_go},
     {"turn", do_turn},       {"state", do_state},       {"dials", do_dials},
     {"worker", do_worker},   {"whole", do_whole},       {"host", do_host},
+    {"moved", do_moved},
 };
 
 bool play_scene(struct play *p, const struct word *w, size_t n)

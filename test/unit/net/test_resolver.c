@@ -10,15 +10,35 @@
 
 /* ---- a name server on the same loop ---------------------------------------------------- */
 
-/* Knows every name that begins with "one" (A 192.0.2.1, and 192.0.2.2 for "two"); RFC 1035. */
+/* Knows every name that begins with "one" (A 192.0.2.1, and 192.0.2.2 for "two"), and the SOA of
+ * any zone; RFC 1035. */
 struct names {
     struct event event;
     int fd;
     char where[32];
     unsigned rcode; /* 2: it fails whatever it is asked */
     uint8_t ttl_s;
-    int asked; /* for A records */
+    uint8_t serial;
+    uint8_t last; /* of the first address; 0: 1 */
+    int asked;    /* for A records */
+    int asked_soa;
 };
+
+/* mname, rname, five numbers of which the first is the serial. */
+static size_t write_soa(const struct names *d, const uint8_t *q, size_t n, uint8_t *out)
+{
+    static const uint8_t record[] = {0xc0, 12, 0, 6, 0, 1, 0, 0, 0, 1, 0, 22, 0, 0};
+    memcpy(out, q, n);
+    out[2] |= 0x80;
+    out[3] = 0x80;
+    out[7] = 1;
+    out[9] = out[11] = 0;
+    memcpy(out + n, record, sizeof record);
+    n += sizeof record;
+    memset(out + n, 0, 20);
+    out[n + 3] = d->serial;
+    return n + 20;
+}
 
 static size_t write_answer(const struct names *d, const uint8_t *q, size_t n, uint8_t *out)
 {
@@ -35,7 +55,7 @@ static size_t write_answer(const struct names *d, const uint8_t *q, size_t n, ui
         memcpy(out + n, record, sizeof record);
         out[n + 9] = d->ttl_s;
         n += sizeof record;
-        out[n++] = (uint8_t)(i + 1);
+        out[n++] = (uint8_t)(i + (d->last ? d->last : 1));
     }
     return n;
 }
@@ -61,7 +81,8 @@ static void on_question(evutil_socket_t fd, short what, void *arg)
         return;
     size_t end = question_end(q, (size_t)n);
     d->asked += q[end - 3] == 1;
-    size_t size = write_answer(d, q, end, a);
+    d->asked_soa += q[end - 3] == 6;
+    size_t size = q[end - 3] == 6 ? write_soa(d, q, end, a) : write_answer(d, q, end, a);
     sendto(fd, a, size, 0, (struct sockaddr *)&from, len);
 }
 
@@ -95,7 +116,17 @@ struct world {
     uint64_t tag;
     struct addr_list *list;
     struct error error;
+    int vanished;
+    char vanished_name[32];
 };
+
+static void on_vanished(void *owner, const char *name, struct addr_list *addresses)
+{
+    struct world *w = owner;
+    w->vanished++;
+    snprintf(w->vanished_name, sizeof w->vanished_name, "%s", name);
+    assert_true(addresses->n > 0);
+}
 
 static void on_answer(void *receiver, uint64_t tag, struct addr_list *addresses,
                       const struct error *err)
@@ -110,15 +141,21 @@ static void on_answer(void *receiver, uint64_t tag, struct addr_list *addresses,
         w->error = *err;
 }
 
-static void world_open(struct world *w, uint64_t max_ttl_us)
+static void world_open_with(struct world *w, struct resolver_times times)
 {
     struct error err;
     *w = (struct world){.loop = loop_new()};
     names_open(&w->dns, w->loop);
-    const struct resolver_options o = {.max_ttl_us = max_ttl_us, .nameservers = w->dns.where};
+    const struct resolver_options o = {.times = times, .nameservers = w->dns.where};
     mailbox_init(&w->box, w->loop, w);
     w->resolver = resolver_new(w->loop, &o, &err);
     assert_non_null(w->resolver);
+    resolver_on_vanished(w->resolver, on_vanished, w);
+}
+
+static void world_open(struct world *w, uint64_t max_ttl_us)
+{
+    world_open_with(w, (struct resolver_times){.max_ttl_us = max_ttl_us});
 }
 
 static void world_close(struct world *w)
@@ -149,7 +186,7 @@ static void test_resolver_answers_literals_without_asking_anybody(void **state)
 {
     (void)state;
     struct world w;
-    world_open(&w, 0);
+    world_open(&w, 15 * US_PER_S);
     assert_first(ask(&w, "192.0.2.7"), "192.0.2.7:5432");
     assert_first(ask(&w, "2001:db8::1"), "[2001:db8::1]:5432");
     assert_first(ask(&w, "/tmp/s"), "unix:/tmp/s");
@@ -163,7 +200,7 @@ static void test_resolver_reads_the_hosts_file(void **state)
     (void)state;
     struct world w;
     char text[ADDR_TEXT];
-    world_open(&w, 0);
+    world_open(&w, 15 * US_PER_S);
     struct addr_list *l = ask(&w, "localhost");
     assert_non_null(l);
     addr_text(&l->each[0], text, sizeof text);
@@ -175,7 +212,7 @@ static void test_resolver_asks_once_for_all_and_keeps_the_answer(void **state)
 {
     (void)state;
     struct world w;
-    world_open(&w, 0);
+    world_open(&w, 15 * US_PER_S);
     for (uint64_t i = 0; i < 10; i++)
         resolver_ask(w.resolver, "one.test", (uint16_t)(1000 + i), &w.box, on_answer, i);
     UNTIL(w.loop, w.answers == 10);
@@ -209,7 +246,7 @@ static void test_resolver_tells_why_a_name_has_no_address_and_asks_anew(void **s
 {
     (void)state;
     struct world w;
-    world_open(&w, 0);
+    world_open(&w, 15 * US_PER_S);
     assert_null(ask(&w, "nobody.test."));
     assert_string_equal(w.error.text,
                         "could not resolve host name \"nobody.test.\": Domain name not found");
@@ -221,11 +258,93 @@ static void test_resolver_tells_why_a_name_has_no_address_and_asks_anew(void **s
     world_close(&w);
 }
 
+static void test_resolver_believes_a_failure_for_its_time(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open_with(&w, (struct resolver_times){.max_ttl_us = US_PER_S, .failed_ttl_us = 200000});
+    assert_null(ask(&w, "nobody.test"));
+    int asked = w.dns.asked;
+    assert_null(ask(&w, "nobody.test"));
+    assert_non_null(strstr(w.error.text, "could not resolve host name \"nobody.test\""));
+    assert_int_equal(w.dns.asked, asked);
+    run_for(w.loop, 250000);
+    assert_null(ask(&w, "nobody.test"));
+    assert_true(w.dns.asked > asked);
+    world_close(&w);
+}
+
+static void test_resolver_tells_of_addresses_that_are_gone(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, US_PER_S);
+    assert_first(ask(&w, "one.test"), "192.0.2.1:5432");
+    run_for(w.loop, US_PER_S + 50000);
+    assert_first(ask(&w, "one.test"), "192.0.2.1:5432");
+    assert_int_equal(w.vanished, 0);
+    w.dns.last = 9;
+    run_for(w.loop, US_PER_S + 50000);
+    assert_first(ask(&w, "one.test"), "192.0.2.9:5432");
+    assert_int_equal(w.vanished, 1);
+    assert_string_equal(w.vanished_name, "one.test");
+    world_close(&w);
+}
+
+static void test_resolver_asks_again_for_a_name_in_doubt(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, 15 * US_PER_S);
+    assert_first(ask(&w, "one.test"), "192.0.2.1:5432");
+    w.dns.last = 9;
+    resolver_doubt(w.resolver, "one.test");
+    resolver_doubt(w.resolver, "nobody.test");
+    run_for(w.loop, US_PER_S + 50000);
+    assert_first(ask(&w, "one.test"), "192.0.2.9:5432");
+    world_close(&w);
+}
+
+static void find_zone(const struct resolver_zone *row, void *arg)
+{
+    struct resolver_zone *out = arg;
+    assert_string_equal(row->name, "test");
+    *out = *row;
+}
+
+static void test_resolver_asks_again_when_the_serial_of_the_zone_has_grown(void **state)
+{
+    (void)state;
+    struct world w;
+    struct resolver_zone zone = {0};
+    world_open_with(&w,
+                    (struct resolver_times){.max_ttl_us = 60 * US_PER_S, .zone_check_us = 20000});
+    w.dns.serial = 7;
+    assert_first(ask(&w, "one.test"), "192.0.2.1:5432");
+    assert_int_equal(ask(&w, "two.test")->n, 2);
+    UNTIL(w.loop, w.dns.asked_soa >= 2);
+    assert_int_equal(w.dns.asked, 2);
+    w.dns.last = 9;
+    w.dns.serial = 8;
+    UNTIL(w.loop, w.vanished == 2);
+    assert_int_equal(w.dns.asked, 4);
+    resolver_each_zone(w.resolver, find_zone, &zone);
+    assert_int_equal(zone.serial, 8);
+    assert_int_equal(zone.n_names, 2);
+    /* Off: nobody asks any more. */
+    resolver_set_times(w.resolver, &(struct resolver_times){.max_ttl_us = US_PER_S});
+    run_for(w.loop, 50000);
+    int asked = w.dns.asked_soa;
+    run_for(w.loop, 100000);
+    assert_int_equal(w.dns.asked_soa, asked);
+    world_close(&w);
+}
+
 static void test_resolver_may_be_freed_with_questions_open(void **state)
 {
     (void)state;
     struct world w;
-    world_open(&w, 0);
+    world_open(&w, 15 * US_PER_S);
     resolver_ask(w.resolver, "one.test", 1, &w.box, on_answer, 1);
     loop_turn(w.loop); /* the question is on its way to the server */
     resolver_ask(w.resolver, "two.test", 1, &w.box, on_answer, 2);
@@ -240,6 +359,10 @@ int main(void)
         cmocka_unit_test(test_resolver_asks_once_for_all_and_keeps_the_answer),
         cmocka_unit_test(test_resolver_asks_again_when_the_time_to_live_is_over),
         cmocka_unit_test(test_resolver_tells_why_a_name_has_no_address_and_asks_anew),
+        cmocka_unit_test(test_resolver_believes_a_failure_for_its_time),
+        cmocka_unit_test(test_resolver_tells_of_addresses_that_are_gone),
+        cmocka_unit_test(test_resolver_asks_again_for_a_name_in_doubt),
+        cmocka_unit_test(test_resolver_asks_again_when_the_serial_of_the_zone_has_grown),
         cmocka_unit_test(test_resolver_may_be_freed_with_questions_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
