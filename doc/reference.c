@@ -91,11 +91,17 @@ static const char *const more[SETTING_COUNT] = {
     [S(auth_hba_file)] =
         "As pg_hba.conf: local, host, hostssl and hostnossl; databases by name, all, sameuser, "
         "replication and @file; users by name, all and @file; addresses as all, address/bits or "
-        "address and mask; methods trust, reject, password, md5, scram-sha-256, cert, peer; "
-        "map=NAME for cert and peer. A rule for pgballast or pgbouncer is for the console. A line "
+        "address and mask; methods trust, reject, password, md5, scram-sha-256, cert, peer, pam, "
+        "ldap; map=NAME for cert and peer, the options of auth_ldap_options for ldap. A rule for "
+        "pgballast or pgbouncer is for the console. A line "
         "that is not understood is an error: pgballast does not start, or keeps the rules it has.",
     [S(auth_ident_file)] = "Each line has the name of a map, a system user or the name in a "
                            "certificate, and a database user or all.",
+    [S(auth_ldap_options)] =
+        "As in pg_hba.conf: ldapserver, ldapport, ldapscheme, ldaptls, ldapurl; ldapprefix and "
+        "ldapsuffix, or ldapbasedn, ldapbinddn, ldapbindpasswd and ldapsearchattribute or "
+        "ldapsearchfilter (with $username). Values in double quotes may hold blanks and commas. "
+        "Certificates are checked as ldap.conf(5) says.",
     [S(auth_query)] =
         "The user's name is its parameter $1. It gives one row of two columns: the name that he "
         "has from now on (NULL: his own), and his secret (NULL: he cannot log in by password). No "
@@ -107,7 +113,9 @@ static const char *const more[SETTING_COUNT] = {
         "md5 also uses SCRAM where the stored secret is a SCRAM verifier. any asks nobody for a "
         "password and ignores the name, so that each database needs a user; trust asks users that "
         "are known for none. cert takes who shows a certificate whose common name is the user's, "
-        "exactly. hba asks auth_hba_file.",
+        "exactly. hba asks auth_hba_file. pam (service pgbouncer) and ldap have the password "
+        "judged "
+        "elsewhere; it is also what the server is shown, if auth_file has no other for the user.",
     [S(auth_user)] = "Its password stands in auth_file. Without it, users who are not in auth_file "
                      "are unknown.",
     [S(breaker_open_time)] = "Doubles with each probe that fails, up to eight times this. Clients "

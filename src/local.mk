@@ -117,6 +117,7 @@ libpgballast_a_SOURCES += \
 	src/client/client_method.c src/client/client_method.h \
 	src/client/client_requests.c \
 	src/client/client_startup.c \
+	src/client/client_verify.c \
 	src/client/client_who.c src/client/client_who.h
 
 libpgballast_a_SOURCES += \
@@ -158,7 +159,8 @@ libpgballast_a_SOURCES += \
 	src/relay/session.c \
 	src/relay/suspend.c src/relay/suspend.h \
 	src/relay/terms.c src/relay/terms.h src/relay/terms_impl.h \
-	src/relay/tick.c src/relay/tick.h
+	src/relay/tick.c src/relay/tick.h \
+	src/relay/verify.c src/relay/verify.h
 
 libpgballast_a_SOURCES += \
 	src/worker/census.c src/worker/census.h \

@@ -203,7 +203,6 @@ enum method_flags {
     TLS_ONLY = 2,
     TAKES_MAP = 4,
     TAKES_REST = 8,
-    NOT_BUILT = 16, /* a build without the library */
 };
 
 static const struct method_row {
@@ -217,8 +216,8 @@ static const struct method_row {
     [HBA_SCRAM] = {"scram-sha-256", 0},
     [HBA_CERT] = {"cert", TLS_ONLY | TAKES_MAP},
     [HBA_PEER] = {"peer", LOCAL_ONLY | TAKES_MAP},
-    [HBA_LDAP] = {"ldap", TAKES_REST | NOT_BUILT},
-    [HBA_PAM] = {"pam", TAKES_REST | NOT_BUILT},
+    [HBA_LDAP] = {"ldap", TAKES_REST},
+    [HBA_PAM] = {"pam", TAKES_REST},
 };
 
 const char *hba_method_name(enum hba_method method)
@@ -236,8 +235,6 @@ static bool take_method(struct run *r, struct rule *rule)
         if (strcmp(t->text, m->name) != 0)
             continue;
         rule->shown.method = (enum hba_method)i;
-        if (m->flags & NOT_BUILT)
-            return bad(r, "%s is not supported by this build", m->name);
         if ((m->flags & LOCAL_ONLY) && rule->type != HBA_LOCAL)
             warn(r, "peer needs a Unix socket, so this rule lets nobody in");
         if ((m->flags & TLS_ONLY) && (rule->type == HBA_LOCAL || rule->type == HBA_HOSTNOSSL))

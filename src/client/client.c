@@ -430,6 +430,18 @@ size_t client_held(const struct client *c)
 
 /* ---- time ------------------------------------------------------------------------------ */
 
+/* Who is waited for. */
+static const char *login_waits_for(const struct client *c)
+{
+    if (c->state == CLIENT_WELCOME)
+        return " (server down)";
+    if (c->state != CLIENT_LOOKUP)
+        return "";
+    return client_method_is_elsewhere(c->login->method)
+               ? " (the authentication service did not answer)"
+               : " (auth_query was not answered)";
+}
+
 /* client_login_timeout: from the accept until proven and welcomed. */
 static void sweep_login(struct client *c, uint64_t now_us)
 {
@@ -437,10 +449,7 @@ static void sweep_login(struct client *c, uint64_t now_us)
     struct error err;
     if (!limit || now_us - c->born_us < limit)
         return;
-    error_set(&err, SQLSTATE_PROTOCOL_VIOLATION, "client_login_timeout%s",
-              c->state == CLIENT_WELCOME  ? " (server down)"
-              : c->state == CLIENT_LOOKUP ? " (auth_query was not answered)"
-                                          : "");
+    error_set(&err, SQLSTATE_PROTOCOL_VIOLATION, "client_login_timeout%s", login_waits_for(c));
     client_fail(c, &err);
 }
 

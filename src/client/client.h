@@ -15,6 +15,7 @@
 #ifndef CLIENT_CLIENT_H
 #define CLIENT_CLIENT_H
 
+#include "auth/blocking.h"
 #include "base/addr.h"
 #include "base/error.h"
 #include "base/span.h"
@@ -35,7 +36,7 @@ enum client_state {
     CLIENT_NEW,
     CLIENT_TLS,
     CLIENT_STARTUP,
-    CLIENT_LOOKUP, /* its secret is being fetched by auth_query */
+    CLIENT_LOOKUP, /* auth_query, PAM or LDAP is asked about it */
     CLIENT_AUTH,
     CLIENT_WELCOME,
     CLIENT_IDLE,
@@ -100,6 +101,10 @@ struct client_context {
     void (*login_done)(void *owner, struct client *c); /* left the unauthenticated ones */
     /* The client is LOOKUP: client_found comes, now or later, or client_fail. */
     void (*look_up)(void *owner, struct client *c);
+    /* The client is LOOKUP: client_verified comes, now or later. False with *err, for the client.
+     */
+    bool (*verify)(void *owner, struct client *c, const struct blocking_question *q,
+                   struct error *err);
     /* What was remembered was not what the client has proven: it may have changed. */
     void (*doubt)(void *owner, struct client *c);
 };
@@ -126,6 +131,9 @@ void client_fail_detail(struct client *c, const struct error *err, const char *d
 void client_free(struct client **c);
 /* In bytes, without what it points to; so are server_size and pool_object_size. */
 size_t client_size(void);
+
+/* The answer to `verify`; `why` is for the log. */
+void client_verified(struct client *c, enum blocking_verdict verdict, const struct error *why);
 
 void *client_owner(const struct client *c);
 const struct client_context *client_context_of(const struct client *c);

@@ -62,6 +62,12 @@ void client_login_unasked(struct client *c, struct span bytes);
 /* Appends what is still to be said about a proof: it leaves with the message that comes next. */
 void client_login_answer(struct client *c, struct buf *out);
 void client_login_free(struct client *c);
+/* Logs and answers; the client is closed. */
+void client_login_failed(struct client *c, const struct error *err);
+/* It is who it says it is. */
+void client_login_proven(struct client *c);
+/* client_verify.c: somebody else judges the password. */
+void client_verify_begin(struct client *c, struct span password);
 /* client_requests.c */
 void client_requests_input(struct client *c, struct span bytes);
 /* The client is idle: gives memory back. */

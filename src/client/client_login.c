@@ -74,7 +74,7 @@ static void send_buf(struct client *c, struct buf *b)
     buf_reset(b);
 }
 
-static void login_failed(struct client *c, struct error *err)
+void client_login_failed(struct client *c, const struct error *err)
 {
     client_log(c, LOG_INFO_LEVEL, "login failed: db=%s user=%s", client_database(c),
                client_user(c));
@@ -85,7 +85,7 @@ static void refuse(struct client *c, const char *sqlstate, const char *text)
 {
     struct error err;
     error_set(&err, sqlstate, "%s", text);
-    login_failed(c, &err);
+    client_login_failed(c, &err);
 }
 
 static void refuse_password(struct client *c)
@@ -95,12 +95,12 @@ static void refuse_password(struct client *c)
     error_set(&err, SQLSTATE_INVALID_PASSWORD,
               "%s authentication failed: password authentication failed for user \"%s\"", kind,
               client_user(c));
-    login_failed(c, &err);
+    client_login_failed(c, &err);
 }
 
 /* ---- proven ---------------------------------------------------------------------------- */
 
-static void proven(struct client *c)
+void client_login_proven(struct client *c)
 {
     struct error err;
     const struct setup_login *login = client_setup_login(c);
@@ -202,8 +202,10 @@ bool client_refresh_setup(struct client *c)
         return true;
     c->who = client_who_get(c->context->known, c->context->setup, span_str(old->user),
                             span_str(old->database));
-    if (old->found && c->who->login.by_query)
-        client_who_found(c->context->known, &c->who, span_str(old->user), old->found);
+    const struct setup_login *login = &c->who->login;
+    if (old->found && (login->by_query || login->by_login))
+        client_who_found(login->by_query ? c->context->known : NULL, &c->who, span_str(old->user),
+                         old->found);
     client_who_unref(&old);
     return c->who->login.db != NULL;
 }
@@ -221,6 +223,8 @@ static void begin_exchange(struct client *c, const struct config *cfg)
     case LOGIN_PEER:
         return;
     case LOGIN_PASSWORD:
+    case LOGIN_PAM:
+    case LOGIN_LDAP:
         backend_build_authentication_cleartext(&b);
         break;
     case LOGIN_MD5:
@@ -243,7 +247,7 @@ static void go_on(struct client *c)
     if (client_method_is_exchange(c->login->method))
         begin_exchange(c, setup_config(c->who->setup));
     else
-        proven(c);
+        client_login_proven(c);
 }
 
 static void look_up(struct client *c)
@@ -275,19 +279,20 @@ void client_login_start(struct client *c)
     }
     if (client_method_is_own_operator(c)) {
         client_log(c, LOG_INFO_LEVEL, "pgbouncer access from unix socket");
-        proven(c);
+        client_login_proven(c);
         return;
     }
     if (!client_method_choose(c, &err)) {
-        login_failed(c, &err);
+        client_login_failed(c, &err);
         return;
     }
     enum login_method method = c->login->method;
-    bool look = client_setup_login(c)->by_query && method != LOGIN_ANY;
+    bool look = client_setup_login(c)->by_query && method != LOGIN_ANY &&
+                !client_method_is_elsewhere(method);
     /* Who asks for nothing but to be somebody is to be known first. */
     bool later = client_method_is_exchange(method) || (look && method == LOGIN_TRUST);
     if (!later && !client_method_admits(c, &err))
-        login_failed(c, &err);
+        client_login_failed(c, &err);
     else if (look)
         look_up(c);
     else
@@ -329,7 +334,7 @@ static void settle_password(struct client *c, struct span password)
 {
     struct client_login_run *run = c->login;
     if (is_right(c, password)) {
-        proven(c);
+        client_login_proven(c);
     } else if (run->remembered) {
         run->remembered = false;
         buf_append(&run->proof, password.p, password.n);
@@ -343,7 +348,11 @@ static void settle_password(struct client *c, struct span password)
 static void take_password(struct client *c, struct span body)
 {
     struct span password;
-    if (take_string(c, body, &password))
+    if (!take_string(c, body, &password))
+        return;
+    if (client_method_is_elsewhere(c->login->method))
+        client_verify_begin(c, password);
+    else
         settle_password(c, password);
 }
 
@@ -353,7 +362,7 @@ static void sasl_ended_badly(struct client *c, enum scram_result result, struct 
     if (c->login->remembered)
         c->context->doubt(c->context->owner, c);
     if (result == SCRAM_BAD || strcmp(err->sqlstate, SQLSTATE_INVALID_PASSWORD) != 0)
-        login_failed(c, err);
+        client_login_failed(c, err);
     else
         refuse_password(c);
 }
@@ -392,7 +401,7 @@ static void take_sasl_response(struct client *c, struct span body)
     secret_learn(client_setup_login(c)->secret, scram_server_keys(&c->login->scram));
     backend_build_authentication_sasl_final(&c->login->answer, buf_span(&final));
     buf_reset(&final);
-    proven(c);
+    client_login_proven(c);
 }
 
 static void take_answer(struct client *c, struct span body)

@@ -55,14 +55,12 @@ static bool choose_by_rule(struct client *c, struct error *err)
     static const enum login_method methods[] = {
         [HBA_TRUST] = LOGIN_TRUST, [HBA_PASSWORD] = LOGIN_PASSWORD, [HBA_MD5] = LOGIN_MD5,
         [HBA_SCRAM] = LOGIN_SCRAM, [HBA_CERT] = LOGIN_CERT,         [HBA_PEER] = LOGIN_PEER,
+        [HBA_LDAP] = LOGIN_LDAP,   [HBA_PAM] = LOGIN_PAM,
     };
     struct hba_request q = request_of(c);
     const struct hba_rule *rule = hba_find(setup_hba(c->who->setup), &q);
     if (!rule || rule->method == HBA_REJECT)
         return refuse_by_rule(c, &q, rule, err);
-    if (rule->method == HBA_LDAP || rule->method == HBA_PAM)
-        return error_set(err, SQLSTATE_FEATURE_NOT_SUPPORTED, "%s is not supported by this build",
-                         hba_method_name(rule->method));
     c->login->rule = rule;
     c->login->method = methods[rule->method];
     return true;
@@ -74,25 +72,13 @@ bool client_method_choose(struct client *c, struct error *err)
         [AUTH_TYPE_ANY] = LOGIN_ANY,   [AUTH_TYPE_TRUST] = LOGIN_TRUST,
         [AUTH_TYPE_CERT] = LOGIN_CERT, [AUTH_TYPE_PLAIN] = LOGIN_PASSWORD,
         [AUTH_TYPE_MD5] = LOGIN_MD5,   [AUTH_TYPE_SCRAM] = LOGIN_SCRAM,
+        [AUTH_TYPE_LDAP] = LOGIN_LDAP, [AUTH_TYPE_PAM] = LOGIN_PAM,
     };
     enum auth_type type = setup_config(c->who->setup)->auth_type;
-    switch (type) {
-    case AUTH_TYPE_HBA:
+    if (type == AUTH_TYPE_HBA)
         return choose_by_rule(c, err);
-    case AUTH_TYPE_ANY:
-    case AUTH_TYPE_TRUST:
-    case AUTH_TYPE_PLAIN:
-    case AUTH_TYPE_MD5:
-    case AUTH_TYPE_SCRAM:
-    case AUTH_TYPE_CERT:
-        c->login->method = methods[type];
-        return true;
-    case AUTH_TYPE_LDAP:
-    case AUTH_TYPE_PAM:
-        break;
-    }
-    return error_set(err, SQLSTATE_FEATURE_NOT_SUPPORTED,
-                     "this auth_type is not supported by this build");
+    c->login->method = methods[type];
+    return true;
 }
 
 /* ---- without an exchange --------------------------------------------------------------- */
@@ -166,6 +152,8 @@ bool client_method_admits(struct client *c, struct error *err)
     case LOGIN_PASSWORD:
     case LOGIN_MD5:
     case LOGIN_SCRAM:
+    case LOGIN_PAM:
+    case LOGIN_LDAP:
         break;
     }
     return error_set(err, SQLSTATE_INTERNAL, "this method needs an exchange");

@@ -2,9 +2,7 @@
 /* client_method.h - by which method a client has to prove who it is; included by client*.c.
  *
  * A method is chosen before the user's secret is needed, so that who is refused outright costs
- * nothing; what the secret then says about the exchange is client_method_exchange's matter. A
- * method that has a password in clear verified elsewhere (PAM, LDAP) would have its own name here,
- * ask as LOGIN_PASSWORD does, and find its options in the rule. */
+ * nothing; what the secret then says about the exchange is client_method_exchange's matter. */
 #ifndef CLIENT_CLIENT_METHOD_H
 #define CLIENT_CLIENT_METHOD_H
 
@@ -23,6 +21,8 @@ enum login_method {
     LOGIN_PASSWORD, /* the password in clear */
     LOGIN_MD5,
     LOGIN_SCRAM,
+    LOGIN_PAM, /* the password in clear, which somebody else judges (client_verify.c) */
+    LOGIN_LDAP,
 };
 
 /* By auth_type or by HBA rule: fills method and rule of the login's run. False with *err, for the
@@ -30,6 +30,11 @@ enum login_method {
 bool client_method_choose(struct client *c, struct error *err);
 /* False: there is no exchange, the client is in if client_method_admits says so. */
 bool client_method_is_exchange(enum login_method method);
+/* There is no secret of this user that we would know. */
+static inline bool client_method_is_elsewhere(enum login_method method)
+{
+    return method == LOGIN_PAM || method == LOGIN_LDAP;
+}
 /* False with *err, for the client. */
 bool client_method_admits(struct client *c, struct error *err);
 /* The method by which this user can prove it: who has a SCRAM verifier cannot by md5. */

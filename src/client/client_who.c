@@ -84,7 +84,8 @@ void client_who_found(struct client_known *known, struct client_who **wp, struct
         return;
     struct client_who *w = make(old->setup, user, span_str(old->database));
     w->found = secret_ref(secret);
-    w->login.by_query = true; /* whoever he was renamed to */
+    if (old->login.by_query)
+        w->login.by_query = true; /* whoever he was renamed to */
     setup_login_found(&w->login, secret);
     publish(known, w);
     client_who_unref(wp);

@@ -15,7 +15,7 @@ struct client_who {
     struct client_known *known; /* where it may be found; NULL: it is nobody else's */
     struct setup *setup;        /* counted: what the login was looked up in */
     struct setup_login login;
-    const struct secret *found; /* counted: what auth_query said (login.by_query); else NULL */
+    const struct secret *found; /* counted: what auth_query or the login said; else NULL */
     const char *database;
     char user[]; /* then the database's name */
 };
@@ -29,7 +29,8 @@ void client_known_free(struct client_known **known);
 struct client_who *client_who_get(struct client_known *known, struct setup *setup, struct span user,
                                   struct span database);
 /* auth_query knows him, by this name, with this secret: exchanges *who, one reference for another,
- * unless it says so already. */
+ * unless it says so already. With `known` NULL it is for this client only: what a password was
+ * found right by is no secret that another login could be measured by. */
 void client_who_found(struct client_known *known, struct client_who **who, struct span user,
                       const struct secret *secret);
 /* Gives it back; NULL inside is fine. */

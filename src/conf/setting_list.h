@@ -29,7 +29,7 @@ SETTING_STRING(auth_hba_file, "", "", SETTING_RELOAD,
     "file with host-based access rules, for auth_type = hba")
 SETTING_STRING(auth_ident_file, "", "", SETTING_RELOAD | SETTING_NULL,
     "file that maps system names to database users, for auth_type = hba")
-SETTING_STRING(auth_ldap_options, "", "", SETTING_RELOAD | SETTING_NULL | SETTING_SECRET | SETTING_INERT,
+SETTING_STRING(auth_ldap_options, "", "", SETTING_RELOAD | SETTING_NULL | SETTING_SECRET,
     "options for auth_type = ldap")
 SETTING_STRING(auth_query,
     "SELECT rolname, CASE WHEN rolvaliduntil < now() THEN NULL ELSE rolpassword END "

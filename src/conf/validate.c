@@ -157,14 +157,9 @@ static void refuse_console(struct check *c, const char *from, const char *name)
                   "cannot use the reserved \"%s\" database as an auth_dbname", name);
 }
 
-/* What this build does not have must not look as if it worked. */
 static void check_auth(struct check *c)
 {
     const struct config *cfg = c->cfg;
-    if (cfg->auth_type == AUTH_TYPE_PAM || cfg->auth_type == AUTH_TYPE_LDAP)
-        config_report(c->sink, CONFIG_ERROR, origin(c, SETTING_auth_type),
-                      "auth_type = %s is not available in this version",
-                      cfg->auth_type == AUTH_TYPE_PAM ? "pam" : "ldap");
     if (cfg->auth_type == AUTH_TYPE_HBA && !cfg->auth_hba_file[0])
         refuse(c, SETTING_auth_type, "auth_type = hba needs auth_hba_file");
     if (config_is_console(cfg->auth_dbname))

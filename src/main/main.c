@@ -114,7 +114,12 @@ static int run(struct program *p)
     if (!ok && background >= 0)
         daemon_started(background, 1);
     setup_unref(&first);
-    return ok && !p->failed ? 0 : 1;
+    int status = ok && !p->failed ? 0 : 1;
+    if (p->left_thread) {
+        fflush(NULL);
+        _exit(status);
+    }
+    return status;
 }
 
 static int run_or_answer(struct options *o)

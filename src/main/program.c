@@ -3,6 +3,7 @@
 #include "main/program.h"
 
 #include "admin/console.h"
+#include "auth/blocking.h"
 #include "auth/keycache.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -163,6 +164,7 @@ static bool start_shared(struct program *p, int workers)
     p->shared.peers = peer_ledger_new();
     p->shared.keycache = keycache_new(KEYCACHE_ENTRIES);
     p->shared.lookups = lookups_new();
+    p->shared.blocking = blocking_new();
     p->shared.resolver = resolver_new(p->loop, &names, &err);
     if (!p->shared.resolver) {
         log_fatal("%s", err.text);
@@ -282,6 +284,7 @@ void program_stop(struct program *p)
     timer_fini(&p->http_again);
     http_free(&p->http);
     workers_stop(p->workers);
+    p->left_thread = !blocking_free(&p->shared.blocking);
     listeners_free(&p->listeners);
     workers_free(&p->workers);
     stats_line_fini(&p->stats_line);

@@ -29,7 +29,8 @@ struct program {
     struct shutdown shutdown;
     struct reload *reload;
     struct stats_line stats_line;
-    bool failed; /* it ended, but not well */
+    bool failed;      /* it ended, but not well */
+    bool left_thread; /* blocking_free: end by _exit */
 };
 
 /* Reads and builds everything that `o` names. Findings go to the log; NULL and the first error in

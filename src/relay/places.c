@@ -201,7 +201,8 @@ static bool is_better(const struct secret *a, const struct secret *than)
 
 void place_follow_secret(struct place *p, const struct setup_login *login)
 {
-    if (!login->by_query || !login->secret || login->server_secret != login->secret)
+    if ((!login->by_query && !login->by_login) || !login->secret ||
+        login->server_secret != login->secret)
         return;
     struct terms *before = place_terms(p);
     if (is_better(login->secret, before->secret)) {
@@ -287,7 +288,7 @@ uint64_t places_renew(struct places *places, struct pool *pool, struct setup *se
         setup_find_auth_user(setup, pool_database(pool), pool_user(pool), &login);
     struct terms *before = place_terms(p);
     /* Of a user who is not in the configuration: as his last login has told. */
-    if (login.by_query && !login.server_secret && before->secret)
+    if ((login.by_query || login.by_login) && !login.server_secret && before->secret)
         setup_login_found(&login, before->secret);
     struct terms *fresh = make_terms(places, setup, &login, pool_database(pool), pool_user(pool));
     bool same = terms_succeed(fresh, before);

@@ -17,6 +17,7 @@
 #include "relay/places.h"
 #include "relay/relay_impl.h"
 #include "relay/tick.h"
+#include "relay/verify.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -249,6 +250,7 @@ struct relay *relay_new(struct relay_shared *shared, int worker, struct loop *lo
         .login_done = login_done,
         .look_up = auth_query_look_up,
         .doubt = auth_query_doubt,
+        .verify = verify_password,
     };
     client_context_follow(&r->client_context, r->setup);
     TAILQ_INIT(&r->sessions);

@@ -24,6 +24,7 @@
  *   cancel.c     cancel requests, ours and the clients'; peer.c: those for other processes
  *   auth_query.c ask a server for a user's secret; lookups.c: what was said, who waits for it
  *   pids.c       process numbers that clients were told, for notifications
+ *   verify.c     ask PAM and LDAP whether a password is right
  *   places.c     what pools and targets need beside their ledgers
  *   terms.c      under which terms servers are connected to; findings.c: what they then said
  *   refit.c      a reload: the new setup takes the place of the old one
@@ -45,6 +46,7 @@
 
 #include <stdatomic.h>
 
+struct blocking;
 struct cancel_keys;
 struct control;
 struct history;
@@ -75,6 +77,7 @@ struct relay_shared {
     struct pids *pids;
     struct peer_ledger *peers;
     struct keycache *keycache;
+    struct blocking *blocking; /* PAM, LDAP */
     struct lookups *lookups;
     struct resolver *resolver;
     struct listeners *listeners; /* on the loop of the first worker, in whose thread they change */

@@ -2,6 +2,8 @@
 /* rules.c - read the rules of who may come from where, and how. */
 #include "setup/rules.h"
 
+#include "auth/blocking.h"
+#include "auth/ldap_options.h"
 #include "base/mem.h"
 #include "conf/conf_files.h"
 
@@ -38,29 +40,83 @@ static bool load_ident(struct rules *rules, const char *path, struct rule_sink *
 }
 
 struct method_run {
+    struct rules *rules;
     const struct config *cfg;
     struct config_sink *sink;
 };
 
-/* What the rules need of the settings. */
+/* False with *err if nobody could ever log in by it. */
+static bool check_blocking(const struct config *cfg, enum blocking_method method,
+                           const char *options, struct error *err)
+{
+    struct ldap_options parsed;
+    if (!blocking_can(method))
+        return error_set(err, "", "%s is not supported by this build",
+                         method == BLOCKING_PAM ? "pam" : "ldap");
+    if (method == BLOCKING_PAM)
+        return !options[0] || error_set(err, "", "pam takes no options: the service is \"%s\"",
+                                        BLOCKING_PAM_SERVICE);
+    if (!options[0] && !cfg->auth_ldap_options[0])
+        return error_set(err, "",
+                         "ldap needs options here or in auth_ldap_options "
+                         "(auth_ldap_options is null)");
+    if (!ldap_options_parse(options[0] ? options : cfg->auth_ldap_options, &parsed, err))
+        return false;
+    ldap_options_fini(&parsed);
+    return true;
+}
+
+static bool check_cert(const struct config *cfg, struct error *err)
+{
+    if (cfg->client_tls_sslmode != SSLMODE_DISABLE && cfg->client_tls_ca_file[0])
+        return true;
+    return error_set(err, "",
+                     "cert needs client_tls_sslmode and client_tls_ca_file, so this rule "
+                     "lets nobody in");
+}
+
+/* What the rules need of the settings and of this build. */
 static void check_rule(void *arg, const struct hba_rule *rule)
 {
-    const struct method_run *run = arg;
-    const struct config *cfg = run->cfg;
-    if (rule->method != HBA_CERT ||
-        (cfg->client_tls_sslmode != SSLMODE_DISABLE && cfg->client_tls_ca_file[0]))
+    struct method_run *run = arg;
+    enum config_severity severity = CONFIG_ERROR;
+    struct error err;
+    bool ok = true;
+    if (rule->method == HBA_CERT) {
+        ok = check_cert(run->cfg, &err);
+        severity = CONFIG_WARNING;
+    } else if (rule->method == HBA_LDAP || rule->method == HBA_PAM) {
+        run->rules->asks_elsewhere = true;
+        ok = check_blocking(run->cfg, rule->method == HBA_PAM ? BLOCKING_PAM : BLOCKING_LDAP,
+                            rule->options, &err);
+    }
+    if (ok)
         return;
-    char *origin = xasprintf("%s:%u", cfg->auth_hba_file, rule->line);
-    config_report(run->sink, CONFIG_WARNING, origin,
-                  "cert needs client_tls_sslmode and client_tls_ca_file, so this rule lets nobody "
-                  "in");
+    char *origin = xasprintf("%s:%u", run->cfg->auth_hba_file, rule->line);
+    config_report(run->sink, severity, origin, "%s", err.text);
     free(origin);
+}
+
+/* auth_type = pam or ldap, for everybody. */
+static void check_type(struct rules *rules, const struct config *cfg, struct config_sink *sink)
+{
+    struct error err;
+    const char *origin = cfg->origins[SETTING_auth_type];
+    if (cfg->auth_type != AUTH_TYPE_PAM && cfg->auth_type != AUTH_TYPE_LDAP)
+        return;
+    rules->asks_elsewhere = true;
+    if (!check_blocking(cfg, cfg->auth_type == AUTH_TYPE_PAM ? BLOCKING_PAM : BLOCKING_LDAP, "",
+                        &err))
+        config_report(sink, CONFIG_ERROR, origin ? origin : "auth_type", "%s", err.text);
+    if (cfg->auth_user[0])
+        config_report(sink, CONFIG_WARNING, origin ? origin : "auth_type",
+                      "with pam and ldap nobody is looked up: auth_user has no effect");
 }
 
 static void load_hba(struct rules *rules, const struct config *cfg, struct rule_sink *findings,
                      struct config_sink *sink)
 {
-    struct method_run run = {cfg, sink};
+    struct method_run run = {rules, cfg, sink};
     struct buf text = {0};
     if (read_whole("auth_hba_file", cfg->auth_hba_file, &text, sink))
         rules->hba = hba_parse(buf_span(&text), cfg->auth_hba_file, conf_read_from_disk,
@@ -73,6 +129,7 @@ static void load_hba(struct rules *rules, const struct config *cfg, struct rule_
 void rules_load(struct rules *rules, const struct config *cfg, struct config_sink *sink)
 {
     struct rule_sink findings = {.report = report_problem, .arg = sink};
+    check_type(rules, cfg, sink);
     if (cfg->auth_type != AUTH_TYPE_HBA)
         return;
     /* Without its maps, every rule that names one would be reported as well. */

@@ -11,6 +11,7 @@
 struct rules {
     struct hba *hba; /* NULL: auth_type is not hba */
     struct ident *ident;
+    bool asks_elsewhere; /* PAM or LDAP may be asked about a password */
 };
 
 /* Reports every finding with its file and line. All zero at first. */

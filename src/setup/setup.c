@@ -535,6 +535,7 @@ void setup_find_login(const struct setup *s, const char *database, const char *u
             find_pool_user(s, user, out);
     }
     out->by_query = is_by_query(cfg, out);
+    out->by_login = s->rules.asks_elsewhere && out->db && !out->pool_user && !out->server_secret;
 }
 
 void setup_login_found(struct setup_login *out, const struct secret *secret)

@@ -54,6 +54,7 @@ struct setup_login {
     const struct secret *server_secret; /* what we show to the server; NULL: none is known */
     const char *pool_user;              /* who logs in at the server; NULL: the client's name */
     bool by_query; /* secret is for auth_query to say: it is NULL, which says nothing */
+    bool by_login; /* server_secret is the password that PAM or LDAP finds right */
 };
 
 /* Fills *out; never fails: an unknown user or database has NULL in its field, so that the exchange

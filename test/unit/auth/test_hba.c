@@ -83,8 +83,6 @@ static const struct {
     {"host all all 127.0.0.1/32 kerberos", "unknown authentication method \"kerberos\""},
     {"host all all 127.0.0.1/32 gss", "method \"gss\" is not supported"},
     {"local all all any", "method \"any\" is not supported"},
-    {"host all all all ldap ldapserver=x", "ldap is not supported by this build"},
-    {"host all all all pam", "pam is not supported by this build"},
     {"host all all all md5 ldapbindpasswd=secret",
      "option \"ldapbindpasswd\" is not supported with md5"},
     {"local all all peer map=", "map needs a name"},

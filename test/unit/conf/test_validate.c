@@ -62,8 +62,6 @@ static void test_validate_finds_settings_that_do_not_go_together(void **state)
          "error f:9: database \"d\": auth_type = any needs a user here\n"},
         {CONFIG_INI, "auth_type=cert",
          "error f:1: auth_type = cert needs client_tls_sslmode = verify-full\n"},
-        {CONFIG_INI, "auth_type=pam",
-         "error f:1: auth_type = pam is not available in this version\n"},
         {CONFIG_INI, "auth_dbname=pgbouncer",
          "error f:1: cannot use the reserved \"pgbouncer\" database as an auth_dbname\n"},
         {CONFIG_INI, "server_login_retry=0", ""},
@@ -85,9 +83,9 @@ static void test_validate_finds_settings_that_do_not_go_together(void **state)
          "stricter\n"},
         {CONFIG_INI, "sslnegotiation=direct server_tls_sslmode=require", ""},
         /* Several at once. */
-        {CONFIG_INI, "auth_type=pam http_port=6432",
+        {CONFIG_INI, "auth_type=hba http_port=6432",
          "error f:1: http_port and listen_port are the same\n"
-         "error f:1: auth_type = pam is not available in this version\n"},
+         "error f:1: auth_type = hba needs auth_hba_file\n"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
