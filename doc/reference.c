@@ -138,8 +138,9 @@ static const char *const more[SETTING_COUNT] = {
     [S(http_port)] = "Paths: /health, /livez, /readyz, /health/db, /pools, /metrics, /.",
     [S(ignore_startup_parameters)] =
         "Settings that PostgreSQL has need not be listed: they are followed. As in PgBouncer, "
-        "application_name, client_encoding, DateStyle, TimeZone, IntervalStyle and "
-        "standard_conforming_strings are followed even if listed.",
+        "application_name, client_encoding, DateStyle, TimeZone, IntervalStyle, "
+        "standard_conforming_strings and those in track_extra_parameters are followed even if "
+        "listed; the word options stands for all others inside of options.",
     [S(listen_addr)] = "An address that cannot be had is a warning as long as another one can.",
     [S(log_format)] = "json writes one object per line: time (UTC), pid, level, message.",
     [S(log_statements)] = "With what a statement says, but without the values that it is executed "

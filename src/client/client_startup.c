@@ -100,18 +100,31 @@ void client_startup_secured(struct client *c)
 
 /* ---- startup parameters ---------------------------------------------------------------- */
 
-/* ignore_startup_parameters. As in PgBouncer it does not reach what is always followed. */
-static bool is_to_be_ignored(const struct client *c, struct span name)
+static bool list_has_nocase(const char *list, struct span name)
+{
+    struct span item;
+    while (value_list_next(&list, &item)) {
+        if (item.n == name.n &&
+            strncasecmp((const char *)item.p, (const char *)name.p, name.n) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What PgBouncer follows too, and so never ignores. */
+static bool is_tracked(const struct config *cfg, struct span name)
 {
     static const char always[] = "application_name client_encoding datestyle timezone "
                                  "standard_conforming_strings intervalstyle";
-    const char *ignored = setup_config(c->context->setup)->ignore_startup_parameters;
-    char lower[64];
-    if (!ignored[0] || !value_list_has(ignored, name) || name.n >= sizeof lower)
-        return false;
-    for (size_t i = 0; i < name.n; i++)
-        lower[i] = (char)tolower(name.p[i]);
-    return !value_list_has(always, span_of(lower, name.n));
+    return list_has_nocase(always, name) || list_has_nocase(cfg->track_extra_parameters, name);
+}
+
+/* ignore_startup_parameters. As in PgBouncer it does not reach what is tracked. */
+static bool is_to_be_ignored(const struct client *c, struct span name)
+{
+    const struct config *cfg = setup_config(c->context->setup);
+    const char *ignored = cfg->ignore_startup_parameters;
+    return ignored[0] && value_list_has(ignored, name) && !is_tracked(cfg, name);
 }
 
 static bool take_parameter(struct client *c, struct param_builder *b, struct span name,
@@ -134,8 +147,11 @@ static bool take_parameter(struct client *c, struct param_builder *b, struct spa
     return false;
 }
 
+/* "options" among the ignored ones: of what stands in it, only that is heard which is tracked. */
 static bool take_options(struct client *c, struct param_builder *b, struct span options)
 {
+    const struct config *cfg = setup_config(c->context->setup);
+    bool lenient = value_list_has(cfg->ignore_startup_parameters, span_str("options"));
     struct startup_options_reader reader;
     struct startup_option option;
     struct error err;
@@ -145,11 +161,15 @@ static bool take_options(struct client *c, struct param_builder *b, struct span 
         case STARTUP_OPTIONS_END:
             return true;
         case STARTUP_OPTIONS_BAD:
+            if (lenient)
+                return true;
             client_fail(c, &err);
             return false;
         case STARTUP_OPTIONS_NEON:
             continue; /* names the endpoint, which we know */
         case STARTUP_OPTIONS_SETTING:
+            if (lenient && !is_tracked(cfg, option.name))
+                continue;
             if (!take_parameter(c, b, option.name, option.value))
                 return false;
         }

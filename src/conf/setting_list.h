@@ -258,8 +258,8 @@ SETTING_SIZE(tcp_socket_buffer, "0", "0", 0, 1073741824, SETTING_RELOAD,
     "size of the kernel's socket buffers; 0 is the system's default")
 SETTING_DURATION(tcp_user_timeout, "0", "30s", 0, INT32_MAX * US_PER_MS, SETTING_RELOAD | SETTING_MS,
     "longest time that sent bytes may stay unacknowledged; 0 is the system's default")
-SETTING_LIST(track_extra_parameters, "IntervalStyle", "IntervalStyle", SETTING_NEEDLESS,
-    "further reported parameters to keep per client")
+SETTING_LIST(track_extra_parameters, "IntervalStyle", "IntervalStyle", 0,
+    "parameters that ignore_startup_parameters does not reach; all are followed anyway")
 SETTING_BOOL(track_latency, "1", "1", SETTING_RELOAD | SETTING_OWN | SETTING_INERT,
     "keep histograms of waits, statements and transactions")
 SETTING_ENUM(transaction_safety, transaction_safety, transaction_safety_words, "full", "full", SETTING_RELOAD | SETTING_OWN | SETTING_INERT,

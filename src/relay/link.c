@@ -2,6 +2,7 @@
 /* link.c - pair a client and a server; the difference of their session states goes first. */
 #include "relay/link.h"
 
+#include "base/log.h"
 #include "proto/frontend.h"
 #include "proto/message.h"
 #include "relay/broker.h"
@@ -145,6 +146,30 @@ static bool gate_safe(struct session *ses, const struct request *first)
     return text.p == NULL || sql_head_class(text) == SQL_GATE_SAFE;
 }
 
+static void diff_log(void *arg, struct span name, const struct span *value)
+{
+    struct buf *out = arg;
+    buf_append(out, value ? "SET " : "RESET ", value ? 4 : 6);
+    buf_append(out, name.p, name.n);
+    if (value) {
+        buf_append(out, "='", 2);
+        buf_append(out, value->p, value->n);
+        buf_append(out, "'", 1);
+    }
+    buf_append(out, ";", 1);
+}
+
+/* In PgBouncer's words, as it would send it. */
+__attribute__((noinline, cold)) static void log_difference(struct lent *l, struct param_set *want,
+                                                           struct param_set *have)
+{
+    struct buf text = {0};
+    params_diff(want, have, server_base_params(l->server), diff_log, &text);
+    lent_log(l, LOG_DEBUG_LEVEL, "varcache_apply: %.*s", (int)buf_len(&text),
+             (const char *)buf_span(&text).p);
+    buf_reset(&text);
+}
+
 static enum link_result send_difference(struct session *ses, const struct request *first)
 {
     struct lent *l = ses->lent;
@@ -155,6 +180,8 @@ static enum link_result send_difference(struct session *ses, const struct reques
     if (d.n == 0)
         return LINK_GO;
     link_forget(l);
+    if (log_wants(LOG_DEBUG_LEVEL))
+        log_difference(l, want, have);
     l->target = param_set_ref(want);
     if (d.may_fence) {
         compose_fence(ses, want, have);
@@ -188,6 +215,8 @@ enum link_result link_refresh(struct session *ses)
     if (d.n == 0)
         return LINK_GO;
     link_forget(l);
+    if (log_wants(LOG_DEBUG_LEVEL))
+        log_difference(l, want, have);
     l->target = param_set_ref(want);
     compose_group(ses, want, have);
     return wait_for_fence(l);
@@ -267,8 +296,24 @@ static void overlay(struct param_set **set, struct span name, struct span value)
     }
 }
 
+/* We have set what the client wants, and the server calls it by another name. */
+__attribute__((noinline, cold)) static void log_canonical(const struct lent *l, struct span name,
+                                                          struct span value)
+{
+    struct param_set *set =
+        l->gate_open && l->session ? client_params(l->session->client) : l->target;
+    struct span own;
+    if (set && params_get(set, name, &own) && !span_equal(own, value))
+        lent_log(l, LOG_DEBUG_LEVEL,
+                 "varcache_set_canonical: setting %.*s to its canonical version %.*s -> %.*s",
+                 (int)name.n, (const char *)name.p, (int)own.n, (const char *)own.p, (int)value.n,
+                 (const char *)value.p);
+}
+
 void link_note_report(struct lent *l, struct span name, struct span value)
 {
+    if (log_wants(LOG_DEBUG_LEVEL))
+        log_canonical(l, name, value);
     overlay(&l->before_gate, name, value);
     if (!l->gate_open)
         overlay(&l->target, name, value);

@@ -103,9 +103,25 @@ static bool contradicts(struct lent *l, const struct expect *e, struct span sqls
     return st && server_statements_has(have, statement_id(st));
 }
 
+/* In PgBouncer's words, which scripts look for. */
+static void log_misuse(const struct lent *l, const struct expect *e, struct span sqlstate)
+{
+    struct client_statements *cs = names_of(l);
+    if (!cs || e->owner != EXPECT_CLIENT || !setup_config(l->relay->setup)->log_pooler_errors)
+        return;
+    if (span_is(sqlstate, SQLSTATE_UNDEFINED_STATEMENT))
+        client_log(l->session->client, LOG_WARNING_LEVEL, "prepared statement did not exist");
+    struct span name = e->serial ? client_statements_name_of(cs, e->serial) : span_of("", 0);
+    if (name.n && span_is(sqlstate, SQLSTATE_DUPLICATE_STATEMENT))
+        client_log(l->session->client, LOG_WARNING_LEVEL,
+                   "prepared statement '%.*s' was already prepared",
+                   (int)(name.n < 64 ? name.n : 64), (const char *)name.p);
+}
+
 void names_failed(struct lent *l, const struct expect *e, struct span sqlstate)
 {
     struct server_statements *have = server_statements_of(l->server);
+    log_misuse(l, e, sqlstate);
     if (contradicts(l, e, sqlstate)) {
         lent_log(l, LOG_WARNING_LEVEL,
                  "the server's prepared statements are not what was expected");
