@@ -23,7 +23,7 @@
 /* Answers that are put together before they are sent. */
 #define ANSWERS_MAX 65536
 /* A client that reads nothing for so long while there is something to read. */
-#define STALLED_US (60 * US_PER_S)
+#define STALLED_US (20 * US_PER_S)
 #define CANCEL_KEY_SIZE 8
 
 /* ---- saying ---------------------------------------------------------------------------- */

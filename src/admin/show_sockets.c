@@ -93,6 +93,9 @@ static const char *state_text(const struct sockets_run *run, const char *type, c
 static void fill_addresses(const struct look *look, struct show_socket *row, struct texts *t)
 {
     row->addr = row->local_addr = "unix";
+    row->port = row->local_port = look->port;
+    if (look->host && look->host[0] != '/' && look->host[0] != '@')
+        row->addr = look->host;
     if (look->remote) {
         row->addr = addr_host_text(look->remote, t->addr, sizeof t->addr);
         row->port = addr_port(look->remote);
@@ -151,6 +154,8 @@ static void add_client(const struct look_client *row, void *arg)
 
 static void add_server(const struct look_server *row, void *arg)
 {
+    if (row->phase == LOOK_SERVER_CLOSING)
+        return;
     add_socket(arg, &row->look, "S", row->close_needed);
 }
 
@@ -185,6 +190,7 @@ static void add_fd(const struct fds_run *run, const struct look *look)
         .user = look->user,
         .database = database_text(look),
         .addr = "unix",
+        .port = look->port,
         .link = look->link_id ? look->link_fd : 0,
         .client_encoding = param_text(look, "client_encoding", encoding),
         .std_strings = param_text(look, "standard_conforming_strings", strings),

@@ -28,6 +28,8 @@ struct look {
     const struct addr *remote;   /* NULL: a Unix socket, or not connected yet */
     struct addr local;
     bool has_local;
+    uint16_t port;    /* of a Unix socket: in its name; of a server that is being opened: wanted */
+    const char *host; /* of a server that has no address yet; else NULL */
     int32_t remote_pid; /* 0: not known */
     uint64_t connected_us;
     uint64_t request_us;            /* when it last had something to do */

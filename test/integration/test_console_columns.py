@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: PostgreSQL
 """Every SHOW column for column, as the wire has it, in both protocols; and what the rows say."""
 
+import os
 import struct
 import threading
+from contextlib import closing
 
 import pytest
 
-from support import wire
+from support import process, wire
 from support.columns import COLUMNS, SIZES, columns_of
 from support.pooler import CONSOLE_PASSWORD, CONSOLE_USER
 
@@ -135,3 +137,19 @@ def test_names_of_hosts_are_listed_with_their_addresses(postgres, start_pooler):
     assert 0 <= row["ttl"] <= 15
     assert (lists["dns_names"], lists["dns_queries"], lists["dns_pending"]) == (1, 0, 0)
     assert len(pooler.console("SHOW POOLS")) == lists["pools"]
+
+
+def test_ends_of_unix_sockets_are_told_by_process_and_port(postgres, start_pooler, workspace):
+    directory = process.new_directory("socket", workspace)
+    line = f"host={postgres.directory} port={postgres.port} dbname=app"
+    pooler = start_pooler(postgres, unix_socket_dir=directory, databases={"app": line})
+    with closing(pooler.connect(host=str(directory))) as connection:
+        connection.cursor().execute("SELECT 1")
+        (client,) = pooler.console("SHOW CLIENTS WHERE user = 'app'")
+        (server,) = pooler.console("SHOW SERVERS")
+    for row, port in ((client, pooler.port), (server, postgres.port)):
+        assert (row["addr"], row["port"]) == ("unix", port)
+        assert (row["local_addr"], row["local_port"]) == ("unix", port)
+        assert row["tls"] == ""
+    assert client["remote_pid"] == os.getpid()
+    assert server["remote_pid"] > 0
