@@ -292,3 +292,68 @@ def test_an_event_has_its_words_in_the_log(pooler, case):
         forms = forms + [rf"WARNING {CLIENT}\S+@{PLACE}pooler error: .*{re.escape(words)}"]
     for form in forms:
         wait_until(lambda: re.search(form, pooler.log()[before:], re.MULTILINE), form)
+
+
+# Settings of a pooler of its own, then the same.
+SETTINGS = {
+    "unknown user and trust": (
+        {"auth_type": "trust"}, lambda p: login_error(p, user="nobody"),
+        '"trust" authentication failed'),
+    "wrong password and md5": (
+        {"auth_type": "md5"}, lambda p: login_error(p, password="wrong"),
+        "password authentication failed"),
+    "wrong password in clear": (
+        {"auth_type": "plain"}, lambda p: login_error(p, password="wrong"),
+        "password authentication failed"),
+    "empty password in clear": (
+        {"auth_type": "plain"}, lambda p: login_error(p, password=""),
+        "empty password returned by client"),
+    "no TLS where it must be": (
+        {"client_tls_sslmode": "require", "client_tls_auto": 1},
+        lambda p: login_error(p), "SSL required"),
+}
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_a_refusal_by_other_settings_has_its_words(postgres, start_pooler, case):
+    settings, provoke, words = SETTINGS[case]
+    pooler = start_pooler(postgres, **settings)
+    refusal = provoke(pooler)
+    assert refusal.severity == "FATAL"
+    assert words in refusal.text
+    form = rf"LOG {CLIENT}\S+@{PLACE}closing because: .*{re.escape(words)}"
+    wait_until(lambda: re.search(form, pooler.log()), form)
+
+
+def test_tls_of_a_client_is_in_the_line_of_its_login(postgres, start_pooler):
+    pooler = start_pooler(postgres, client_tls_sslmode="require", client_tls_auto=1)
+    with pooler.wire() as client:
+        client.start_tls()
+        client.login("app", "app secret", "app")
+    assert re.search(r"login attempt: db=app user=app tls=TLSv1\.3/TLS_\w+ replication=no", pooler.log())
+
+
+def test_errors_and_logins_are_not_logged_when_that_is_switched_off(postgres, start_pooler):
+    pooler = start_pooler(postgres, log_connections=0, log_disconnections=0, log_pooler_errors=0)
+    login_error(pooler, database="nowhere")
+    pooler.login().close()
+    pooler.stop()
+    for words in ("login attempt", "new connection to server", "closing because", "pooler error"):
+        assert words not in pooler.log()
+
+
+def test_the_first_and_the_last_lines_are_those_of_pgbouncer(postgres, start_pooler):
+    pooler = start_pooler(postgres, stats_period=1)
+    wait_until(lambda: "stats: " in pooler.log(), "the totals are logged")
+    pooler.console("RELOAD")
+    pooler.stop()
+    for form in (r"LOG kernel file descriptor limit: \d+; max_client_conn: \d+, max expected fd use: \d+$",
+                 rf"LOG listening on 127\.0\.0\.1:{pooler.port}$",
+                 r"LOG process up: ",
+                 r"LOG stats: \d+ xacts/s, \d+ queries/s, \d+ client parses/s, \d+ server parses/s, "
+                 r"\d+ binds/s, \d+ client logins/s, in \d+ B/s, out \d+ B/s, xact \d+ us, query \d+ us, "
+                 r"wait \d+ us$",
+                 r"LOG .*RELOAD command issued$",
+                 r"LOG got SIGTERM, shutting down, waiting for all clients disconnect$",
+                 r"LOG client connections dropped, exiting$"):
+        assert re.search(rf"^{STAMP}{form}", pooler.log(), re.MULTILINE), form
