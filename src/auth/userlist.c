@@ -2,11 +2,13 @@
 /* userlist.c - PgBouncer's auth_file format. */
 #include "auth/userlist.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "auth/digest.h"
 
 /* Built for tens of thousands: an entry is 16 bytes, its name behind those of the others, and a
  * slot or two of a table that is searched from the place of the name's hash on. */
@@ -16,7 +18,10 @@ struct user {
 };
 
 struct userlist {
-    struct user *users; /* in the order of the file */
+    atomic_uint refs;
+    uint8_t digest[SHA256_LEN]; /* of the text */
+    bool is_clean;              /* it had no problem, and the digest is known */
+    struct user *users;         /* in the order of the file */
     uint32_t n, room;
     struct buf names; /* each with its NUL */
     uint32_t *slots;  /* index of a user and 1; 0: free. Never more than half full */
@@ -100,6 +105,7 @@ static void problem(const struct run *r, enum userlist_severity severity, const 
 {
     const struct userlist_problem p = {.severity = severity, .line = r->line, .text = text};
     r->report(r->arg, &p);
+    r->list->is_clean = false;
 }
 
 static void skip_blanks(struct span *rest)
@@ -195,11 +201,25 @@ static void read_line(struct run *r, struct span line)
     buf_reset(&user);
 }
 
+static struct userlist *ref(const struct userlist *list)
+{
+    struct userlist *counted = (struct userlist *)list; /* the count is not part of the list */
+    atomic_fetch_add_explicit(&counted->refs, 1, memory_order_relaxed);
+    return counted;
+}
+
 struct userlist *userlist_parse(struct span text, const struct userlist *before,
                                 void (*report)(void *arg, const struct userlist_problem *problem),
                                 void *arg)
 {
+    uint8_t digest[SHA256_LEN] = {0};
+    bool known = digest_sha256(text, digest);
+    if (known && before && before->is_clean && memcmp(digest, before->digest, sizeof digest) == 0)
+        return ref(before);
     struct userlist *list = xcalloc(1, sizeof *list);
+    atomic_init(&list->refs, 1);
+    memcpy(list->digest, digest, sizeof digest);
+    list->is_clean = known;
     struct run r = {.list = list, .before = before, .report = report, .arg = arg};
     while (text.n) {
         const uint8_t *lf = memchr(text.p, '\n', text.n);
@@ -214,11 +234,11 @@ struct userlist *userlist_parse(struct span text, const struct userlist *before,
     return list;
 }
 
-void userlist_free(struct userlist **listp)
+void userlist_unref(struct userlist **listp)
 {
     struct userlist *list = *listp;
     *listp = NULL;
-    if (!list)
+    if (!list || atomic_fetch_sub_explicit(&list->refs, 1, memory_order_acq_rel) > 1)
         return;
     for (uint32_t i = 0; i < list->n; i++)
         secret_unref(&list->users[i].secret);

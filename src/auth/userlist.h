@@ -28,12 +28,13 @@ struct userlist_problem {
 /* Reads the whole text and calls report (not NULL) for each problem, in order. Returns all users
  * of good lines, owned; whether a list with errors may be used is the caller's decision. Of two
  * lines for one user the last counts. `before` (may be NULL) is an earlier list: a user whose
- * secret is still the same shares it, with what logins have taught it since. */
+ * secret is still the same shares it, with what logins have taught it since; where the text is the
+ * same and had no problems, it is returned itself. */
 struct userlist *userlist_parse(struct span text, const struct userlist *before,
                                 void (*report)(void *arg, const struct userlist_problem *problem),
                                 void *arg);
-/* Releases the list and its references to the secrets. */
-void userlist_free(struct userlist **list);
+/* Gives back what userlist_parse has returned; clears the pointer. NULL inside is fine. */
+void userlist_unref(struct userlist **list);
 
 /* The user's secret or NULL; borrowed: secret_ref it to keep it longer than the list. */
 const struct secret *userlist_find(const struct userlist *list, const char *user);

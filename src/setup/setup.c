@@ -413,7 +413,7 @@ static void setup_free(struct setup *s)
     secret_unref(&s->url_secret);
     secret_unref(&s->decoy);
     rules_fini(&s->rules);
-    userlist_free(&s->users);
+    userlist_unref(&s->users);
     config_free(&s->config);
     free(s);
 }

@@ -109,5 +109,5 @@ def test_ten_thousand_users_cost_less_than_three_megabytes(postgres, start_poole
     assert many.status("VmRSS") - few.status("VmRSS") < 3 * 1024
     for _ in range(3):
         hang_up(many)
-    assert many.status("VmRSS") - few.status("VmRSS") < 5 * 1024
+    assert many.status("VmRSS") - few.status("VmRSS") < 3 * 1024
 

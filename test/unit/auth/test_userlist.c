@@ -86,7 +86,7 @@ static void test_userlist_reads_and_complains(void **state)
         userlist_each(list, list_user, users);
         if (strcmp(users, rows[i].users) != 0 || strcmp(notes.text, rows[i].problems) != 0)
             fail_msg("%s:\n%s%s", rows[i].what, users, notes.text);
-        userlist_free(&list);
+        userlist_unref(&list);
         assert_null(list);
     }
 }
@@ -99,7 +99,7 @@ static void test_userlist_survives_every_truncation(void **state)
         struct notes notes;
         struct userlist *list = parse(text, n, &notes);
         assert_true(userlist_count(list) <= 3);
-        userlist_free(&list);
+        userlist_unref(&list);
     }
 }
 
@@ -112,7 +112,7 @@ static void test_userlist_refuses_a_nul(void **state)
     assert_string_equal(notes.text, "1: E line contains a NUL byte\n");
     assert_null(userlist_find(list, "a"));
     assert_non_null(userlist_find(list, "b"));
-    userlist_free(&list);
+    userlist_unref(&list);
 }
 
 static void test_userlist_bounds_names_and_passwords(void **state)
@@ -125,13 +125,13 @@ static void test_userlist_bounds_names_and_passwords(void **state)
         struct userlist *list = parse(text, (size_t)n, &notes);
         assert_int_equal(userlist_count(list), !extra);
         assert_string_equal(notes.text, extra ? "1: E user name is longer than 127 bytes\n" : "");
-        userlist_free(&list);
+        userlist_unref(&list);
 
         n = snprintf(text, sizeof text, "\"ann\" \"%0*d\"", SECRET_TEXT_MAX + extra, 7);
         list = parse(text, (size_t)n, &notes);
         assert_int_equal(userlist_count(list), !extra);
         assert_string_equal(notes.text, extra ? "1: E password is longer than 65530 bytes\n" : "");
-        userlist_free(&list);
+        userlist_unref(&list);
     }
 }
 
@@ -146,7 +146,7 @@ static void test_userlist_finds_users_by_their_exact_name(void **state)
     assert_null(userlist_find(list, "ann"));
     assert_null(userlist_find(list, ""));
     const struct secret *kept = secret_ref(userlist_find(list, "Ann"));
-    userlist_free(&list);
+    userlist_unref(&list);
     assert_span_is(secret_text(kept), "pw");
     secret_unref(&kept);
 }
@@ -161,6 +161,9 @@ static void test_userlist_holds_many_and_shares_what_has_not_changed(void **stat
     for (int i = 0; i < N; i++)
         buf_append(&text, line, (size_t)snprintf(line, sizeof line, "\"u%d\" \"p%d\"\n", i, i));
     struct userlist *before = userlist_parse(buf_span(&text), NULL, note, &notes);
+    struct userlist *same = userlist_parse(buf_span(&text), before, note, &notes);
+    assert_ptr_equal(same, before);
+    userlist_unref(&same);
     buf_consume(&text, strlen("\"u0\" \"p0\"\n"));
     buf_append(&text, "\"u1\" \"another\"\n", 15);
     struct userlist *list = userlist_parse(buf_span(&text), before, note, &notes);
@@ -172,9 +175,9 @@ static void test_userlist_holds_many_and_shares_what_has_not_changed(void **stat
         snprintf(name, sizeof name, "u%d", i);
         assert_ptr_equal(userlist_find(list, name), userlist_find(before, name));
     }
-    userlist_free(&before);
+    userlist_unref(&before);
     assert_span_is(secret_text(userlist_find(list, "u4999")), "p4999");
-    userlist_free(&list);
+    userlist_unref(&list);
     buf_reset(&text);
 }
 
@@ -196,7 +199,7 @@ static void test_userlist_names_the_kind_that_most_secrets_are(void **state)
         struct userlist *list = parse(cases[i].text, strlen(cases[i].text), &notes);
         assert_ptr_equal(userlist_usual(list),
                          cases[i].user ? userlist_find(list, cases[i].user) : NULL);
-        userlist_free(&list);
+        userlist_unref(&list);
     }
 }
 
