@@ -238,7 +238,9 @@ static void advise_on_verification(const struct adviser *a, const struct config_
                         : a->cfg->origins[SETTING_server_tls_sslmode]
                             ? a->cfg->origins[SETTING_server_tls_sslmode]
                             : db->origin;
-    const char *word = value_enum_word(sslmode_words, (int)mode);
+    /* As it stands there; for a socket that is not what counts. */
+    int said = db->sslmode == CONFIG_INHERIT ? (int)a->cfg->server_tls_sslmode : db->sslmode;
+    const char *word = value_enum_word(sslmode_words, said);
     const char *what = NULL;
     switch (mode) {
     case SSLMODE_DISABLE:

@@ -126,7 +126,10 @@ enum sslmode effective_sslmode(const struct config *cfg, const struct config_dat
 {
     if (config_host_is_socket(host))
         return SSLMODE_DISABLE;
-    return (enum sslmode)first_said(CONFIG_INHERIT, db->sslmode, (int)cfg->server_tls_sslmode);
+    enum sslmode mode =
+        (enum sslmode)first_said(CONFIG_INHERIT, db->sslmode, (int)cfg->server_tls_sslmode);
+    /* PgBouncer's "allow" asks for TLS; libpq's, in a URL, does not begin with it. */
+    return mode == SSLMODE_ALLOW && cfg->profile == CONFIG_INI ? SSLMODE_PREFER : mode;
 }
 
 const char *effective_sslrootcert(const struct config *cfg, const struct config_database *db)

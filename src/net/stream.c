@@ -71,7 +71,7 @@ static void tell_eof(struct stream *s)
 {
     struct error err;
     if (stream_in_handshake(s)) {
-        error_set(&err, "", "connection closed during the TLS handshake");
+        error_set(&err, "", "TLS handshake failed: unexpected eof while reading");
         stream_tell_end(s, STREAM_FAILED, &err);
         return;
     }

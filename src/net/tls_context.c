@@ -144,7 +144,7 @@ static bool apply_terms(SSL_CTX *ctx, const struct tls_terms *t, struct error *e
     if (t->ciphers && !SSL_CTX_set_cipher_list(ctx, t->ciphers))
         return tls_error(err, "could not set the TLS ciphers", t->ciphers);
     if (t->ciphersuites && !SSL_CTX_set_ciphersuites(ctx, t->ciphersuites))
-        return tls_error(err, "could not set the TLS 1.3 cipher suites", t->ciphersuites);
+        return tls_error(err, "failed to set the TLSv1.3 cipher suites", t->ciphersuites);
     if (t->groups && !SSL_CTX_set1_groups_list(ctx, t->groups))
         return tls_error(err, "could not set the TLS groups", t->groups);
     return use_certificate(ctx, t, err);

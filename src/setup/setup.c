@@ -218,7 +218,7 @@ static struct tls_trust *client_trust(struct setup *s, struct config_sink *sink)
         return NULL;
     struct tls_trust *trust = tls_trust_new_file(file, &err);
     if (!trust)
-        config_report(sink, CONFIG_ERROR, "client_tls_ca_file", "%s", err.text);
+        config_report(sink, CONFIG_ERROR, "client_tls_ca_file", "TLS setup failed: %s", err.text);
     return trust;
 }
 
@@ -324,7 +324,7 @@ static void add_server_tls(struct setup *s, const struct config_database *db,
     if (verify != TLS_VERIFY_NONE) {
         trust = ca[0] ? tls_trust_new_file(ca, &err) : tls_trust_new_system(&err);
         if (!trust) {
-            config_report(sink, CONFIG_ERROR, db->origin, "%s", err.text);
+            config_report(sink, CONFIG_ERROR, db->origin, "TLS setup failed: %s", err.text);
             return;
         }
     }

@@ -50,6 +50,22 @@ def test_a_lower_pool_size_holds_from_the_reload_on(pooler):
         assert second.rows() == [["1"]]
 
 
+def test_every_mode_of_tls_to_servers_comes_with_a_reload(pooler):
+    """Servers are replaced by such as the mode wants; a mode that stays leaves them alone."""
+    before, was = None, "verify-full"
+    for mode in ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"):
+        change(pooler, f"server_tls_sslmode = {was}", f"server_tls_sslmode = {mode}")
+        hang_up(pooler)
+        with pooler.login() as client:
+            (row,) = client.query("SELECT pid, ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+            assert row == [backend_pid(client), "f" if mode == "disable" else "t"]
+            assert row[0] != before or mode == "prefer"
+            hang_up(pooler)
+            assert backend_pid(client) == row[0]
+        before, was = row[0], mode
+    assert "closing because: database configuration changed" in pooler.log()
+
+
 def test_servers_survive_a_reload_that_does_not_concern_them(pooler):
     with pooler.login() as client:
         before = backend_pid(client)

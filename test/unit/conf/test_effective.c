@@ -117,6 +117,8 @@ static void test_effective_tls_of_a_socket_is_none(void **state)
     struct config_host host = {.name = tcp};
     x->cfg->server_tls_sslmode = SSLMODE_REQUIRE;
     assert_int_equal(effective_sslmode(x->cfg, x->db, &host), SSLMODE_REQUIRE);
+    x->db->sslmode = SSLMODE_ALLOW;
+    assert_int_equal(effective_sslmode(x->cfg, x->db, &host), SSLMODE_PREFER);
     x->db->sslmode = SSLMODE_VERIFY_FULL;
     assert_int_equal(effective_sslmode(x->cfg, x->db, &host), SSLMODE_VERIFY_FULL);
     host.name = dir;

@@ -399,7 +399,7 @@ static void test_contexts_that_cannot_work_are_refused_with_the_reason(void **st
         {{.cert_pem = good.cert_pem, .key_pem = good.key_pem, .ciphers = "NONSENSE"},
          "could not set the TLS ciphers \"NONSENSE\": no cipher match"},
         {{.cert_pem = good.cert_pem, .key_pem = good.key_pem, .ciphersuites = "NONSENSE"},
-         "could not set the TLS 1.3 cipher suites \"NONSENSE\": no cipher match"},
+         "failed to set the TLSv1.3 cipher suites \"NONSENSE\": no cipher match"},
         {{.cert_pem = good.cert_pem,
           .key_pem = good.key_pem,
           .min_version = TLS_VERSION_1_3,
