@@ -151,10 +151,14 @@ static void check_server_tls(struct check *c)
                "server_tls_cert_file and server_tls_key_file belong together");
 }
 
-static void refuse_console(struct check *c, const char *from, const char *name)
+static void check_auth_dbname(struct check *c, const char *from, const char *name)
 {
-    config_report(c->sink, CONFIG_ERROR, from,
-                  "cannot use the reserved \"%s\" database as an auth_dbname", name);
+    if (config_is_console(name))
+        config_report(c->sink, CONFIG_ERROR, from,
+                      "cannot use the reserved \"%s\" database as an auth_dbname", name);
+    else if (!config_find_database(c->cfg, name))
+        config_report(c->sink, CONFIG_WARNING, from,
+                      "authentication database \"%s\" is not configured", name);
 }
 
 static void check_auth(struct check *c)
@@ -162,8 +166,8 @@ static void check_auth(struct check *c)
     const struct config *cfg = c->cfg;
     if (cfg->auth_type == AUTH_TYPE_HBA && !cfg->auth_hba_file[0])
         refuse(c, SETTING_auth_type, "auth_type = hba needs auth_hba_file");
-    if (config_is_console(cfg->auth_dbname))
-        refuse_console(c, origin(c, SETTING_auth_dbname), cfg->auth_dbname);
+    if (cfg->auth_dbname[0])
+        check_auth_dbname(c, origin(c, SETTING_auth_dbname), cfg->auth_dbname);
 }
 
 /* The name of a loopback address, however written. */
@@ -203,8 +207,8 @@ static void check_database(struct check *c, struct config_database *db)
     if (config_is_console(db->name))
         config_report(c->sink, CONFIG_ERROR, db->origin,
                       "database name \"%s\" is reserved for the console", db->name);
-    if (db->auth_dbname && config_is_console(db->auth_dbname))
-        refuse_console(c, db->origin, db->auth_dbname);
+    if (db->auth_dbname)
+        check_auth_dbname(c, db->origin, db->auth_dbname);
     for (size_t i = 0; i < db->n_hosts; i++)
         if (effective_sslnegotiation(c->cfg, db) == SSLNEGOTIATION_DIRECT &&
             !config_host_is_socket(&db->hosts[i]) &&

@@ -176,25 +176,38 @@ static void post(struct relay *r, const struct lookup_asker *who, struct told *t
     mailbox_post(relay_mailbox(r->shared->relays[who->worker]), &t->message);
 }
 
-/* Whoever follows is told: the answer, or why there is none (answer NULL). */
-static void end_lookup(struct session *ses, struct lookup_answer *answer, const struct error *err)
+/* Those who followed are told what `as` says, and freed. */
+static void post_all(struct session *ses, struct lookup_asker *followers, size_t n,
+                     const struct told *as)
 {
-    struct relay *r = ses->relay;
-    struct lookup *k = ses->asking->lookup;
-    size_t n;
-    struct lookup_asker *followers = lookup_end(k, answer, loop_now(r->loop), &n);
     for (size_t i = 0; i < n; i++) {
-        struct told *t = told_new(k, &followers[i]);
-        t->what = answer ? TOLD_ANSWER : TOLD_FAILURE;
-        if (answer) {
-            t->answer = *answer;
-            t->answer.secret = answer->secret ? secret_ref(answer->secret) : NULL;
-        } else {
-            t->error = *err;
-        }
-        post(r, &followers[i], t);
+        struct told *t = told_new(ses->asking->lookup, &followers[i]);
+        t->what = as->what;
+        t->error = as->error;
+        t->answer = as->answer;
+        if (t->answer.secret)
+            secret_ref(t->answer.secret);
+        post(ses->relay, &followers[i], t);
     }
     free(followers);
+}
+
+static void end_lookup(struct session *ses, struct lookup_answer *answer)
+{
+    size_t n;
+    struct lookup_asker *followers =
+        lookup_end(ses->asking->lookup, answer, loop_now(ses->relay->loop), &n);
+    const struct told as = {.what = TOLD_ANSWER, .answer = *answer};
+    post_all(ses, followers, n, &as);
+}
+
+static void give_up_lookup(struct session *ses, const struct error *err)
+{
+    size_t n;
+    struct lookup_asker *followers =
+        lookup_end(ses->asking->lookup, NULL, loop_now(ses->relay->loop), &n);
+    const struct told as = {.what = TOLD_FAILURE, .error = *err};
+    post_all(ses, followers, n, &as);
 }
 
 /* ---- the answer ------------------------------------------------------------------------ */
@@ -343,11 +356,11 @@ static void settle(struct session *ses)
     give_back(ses);
     if (a->error.text[0]) {
         config_error(&err);
-        end_lookup(ses, NULL, &err);
+        give_up_lookup(ses, &err);
         tell_failure(ses, &err);
         return;
     }
-    end_lookup(ses, &a->answer, NULL);
+    end_lookup(ses, &a->answer);
     struct lookup_answer answer = a->answer;
     a->answer.secret = NULL;
     tell_answer(ses, &answer, false);
@@ -484,7 +497,7 @@ void auth_query_failed(struct session *ses, const struct error *err)
         client_log(ses->client, LOG_WARNING_LEVEL, "error in auth_query: %s", err->text);
         config_error(&tell);
     }
-    end_lookup(ses, NULL, &tell);
+    give_up_lookup(ses, &tell);
     tell_failure(ses, &tell);
 }
 

@@ -64,6 +64,8 @@ static void test_validate_finds_settings_that_do_not_go_together(void **state)
          "error f:1: auth_type = cert needs client_tls_sslmode = verify-full\n"},
         {CONFIG_INI, "auth_dbname=pgbouncer",
          "error f:1: cannot use the reserved \"pgbouncer\" database as an auth_dbname\n"},
+        {CONFIG_INI, "auth_dbname=nowhere",
+         "warning f:1: authentication database \"nowhere\" is not configured\n"},
         {CONFIG_INI, "server_login_retry=0", ""},
         {CONFIG_INI, "client_tls_protocols=tlsv1.4",
          "error f:1: invalid value for \"client_tls_protocols\": \"tlsv1.4\" is no TLS version\n"},
