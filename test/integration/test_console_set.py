@@ -65,7 +65,7 @@ def test_a_reload_goes_back_to_what_the_file_says(pooler, console):
         ("SET default_pool_size = 99999999999999999999", "22023"),
         ("SET pool_mode = 'sometimes'", "22023"),
         ("SET query_timeout = '5 parsecs'", "22023"),
-        ("SET auth_type = pam", "22023"),
+        ("SET auth_type = ldap", "22023"),
         ("SET auth_file = '/nowhere/at/all'", "22023"),
         ("SET client_tls_sslmode = require", "22023"),
         ("SET listen_port = 99999", "22023"),
