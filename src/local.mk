@@ -78,6 +78,7 @@ libpgballast_a_SOURCES += \
 	src/net/tls.c src/net/tls.h \
 	src/net/tls_cert.c \
 	src/net/tls_context.c src/net/tls_context.h src/net/tls_context_impl.h \
+	src/net/tls_memory.c src/net/tls_memory.h \
 	src/net/tls_selfsigned.c src/net/tls_selfsigned.h \
 	src/net/tls_session.c \
 	src/net/tls_trust.c

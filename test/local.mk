@@ -526,3 +526,6 @@ test_fuzz_fuzz_hba_LDFLAGS = $(FUZZ_LDFLAGS)
 FUZZ_TARGETS += test/fuzz/fuzz_ident
 test_fuzz_fuzz_ident_LDFLAGS = $(FUZZ_LDFLAGS)
 
+UNIT_TESTS += test/unit/net/test_tls_memory
+test_unit_net_test_tls_memory_SOURCES = test/unit/net/test_tls_memory.c test/unit/net/net_fixture.h
+test_unit_net_test_tls_memory_LDADD = $(UNIT_LDADD)

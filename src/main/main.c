@@ -5,6 +5,7 @@
  * workers and touches none of theirs. */
 #include "auth/auth.h"
 #include "base/log.h"
+#include "net/tls_memory.h"
 #include "main/check.h"
 #include "main/daemon.h"
 #include "main/greeting.h"
@@ -145,6 +146,7 @@ int main(int argc, char **argv)
     if (o.action == OPTIONS_EXIT)
         return o.status;
     signal(SIGPIPE, SIG_IGN);
+    tls_memory_install();
     log_set_level((enum log_level)(LOG_INFO_LEVEL + (o.verbose > 2 ? 2 : o.verbose)));
     log_set_stderr(!o.quiet);
     log_set_json(false);

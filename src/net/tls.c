@@ -339,18 +339,17 @@ enum tls_read tls_read(struct tls *t, uint8_t *plain, size_t size, size_t *n_out
     size_t fill = 0, n;
     t->out = out;
     tls_clear_errors();
-    while (fill < size) {
-        /* Spares the read that would only say so. */
-        if (!t->in.n && buf_is_empty(&t->fed) && !SSL_has_pending(t->ssl)) {
-            result = TLS_READ_ALL;
-            break;
-        }
-        int r = SSL_read_ex(t->ssl, plain + fill, size - fill, &n);
+    while (result == TLS_READ_FULL && fill < size) {
+        size_t room = size - fill;
+        int r = SSL_read_ex(t->ssl, plain + fill, room, &n);
         if (r != 1) {
             result = why_not_read(t, r, err);
             break;
         }
         fill += n;
+        /* That was the last record: spares the read that would only say so. */
+        if (n < room && !t->in.n && buf_is_empty(&t->fed))
+            result = TLS_READ_ALL;
     }
     t->out = NULL;
     if (result != TLS_READ_FULL)
