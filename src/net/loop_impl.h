@@ -73,9 +73,11 @@ static inline struct staging *loop_staging_enter(struct loop *l, const struct st
 }
 /* The reader is gone from this loop. */
 void loop_staging_forget(struct loop *l, const struct stream *reader);
-static inline void loop_staging_leave(struct loop *l)
+/* `st`: those lent last. */
+static inline void loop_staging_leave(struct loop *l, struct staging *st)
 {
-    l->staging[--l->staging_used].reader = NULL;
+    st->reader = NULL;
+    l->staging_used--;
 }
 uint8_t *loop_gather(struct loop *l);
 

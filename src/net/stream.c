@@ -107,7 +107,7 @@ static inline bool read_once(struct stream *s)
     else
         s->ops->on_input(s->owner, span_of(st->in, (size_t)n));
     bool more = n > 0 && stream_is_reader(s, st) && !s->has_ended;
-    loop_staging_leave(l);
+    loop_staging_leave(l, st);
     return more;
 }
 

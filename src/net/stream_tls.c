@@ -74,7 +74,7 @@ static void on_handshake_turn(struct loop_task *task)
         return;
     }
     step(s, st, span_of(NULL, 0));
-    loop_staging_leave(l);
+    loop_staging_leave(l, st);
 }
 
 void stream_tls_ready(struct stream *s)

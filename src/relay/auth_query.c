@@ -285,12 +285,12 @@ static bool on_error(struct server *s, const struct expect *e, struct span messa
     return false;
 }
 
-static bool on_ready_for_query(struct server *s, const struct expect *e)
+static enum server_ready on_ready_for_query(struct server *s, const struct expect *e)
 {
     struct lent *l = server_owner(s);
     (void)e;
     l->session->asking->over = true;
-    return false;
+    return SERVER_READY_DROP;
 }
 
 static void nothing_about(struct server *s, const struct expect *e)

@@ -85,17 +85,10 @@ static void connect_over(struct lent *l)
 
 /* ---- server_check_query ---------------------------------------------------------------- */
 
-bool care_is_due(const struct lent *l)
+bool care_check(struct lent *l, struct session *ses)
 {
     const struct config *cfg = setup_config(l->relay->setup);
-    return cfg->server_check_query[0] && !l->checked &&
-           loop_now(l->relay->loop) - l->idle_since_us >= cfg->server_check_delay_us;
-}
-
-bool care_begin_check(struct lent *l, struct session *ses)
-{
-    const struct config *cfg = setup_config(l->relay->setup);
-    if (!care_is_due(l) || strcmp(cfg->server_check_query, "<empty>") == 0)
+    if (strcmp(cfg->server_check_query, "<empty>") == 0)
         return false;
     l->checked_for = ses;
     ses->checking = l;

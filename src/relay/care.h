@@ -5,21 +5,31 @@
 #define RELAY_CARE_H
 
 #include "base/span.h"
+#include "net/loop.h"
+#include "relay/relay_impl.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct lent;
-struct session;
-
 /* The server has logged in. True: its connect_query was sent, broker_server_opened comes later, or
  * the end of the server. */
 bool care_begin_connect(struct lent *l);
+/* Idle for so long that it will be checked: "used". */
+static inline bool care_is_due(const struct lent *l)
+{
+    const struct config *cfg = setup_config(l->relay->setup);
+    uint64_t idle_us = loop_now(l->relay->loop) - l->idle_since_us;
+    return idle_us >= cfg->server_check_delay_us && !l->checked && cfg->server_check_query[0];
+}
+/* Private. */
+bool care_check(struct lent *l, struct session *ses);
+
 /* The server (LINKED in the ledger) is for this session, which has stopped to wait in the queue.
  * True: it must be checked first, and the session waits for that. */
-bool care_begin_check(struct lent *l, struct session *ses);
-/* Idle for so long that it will be checked: "used". */
-bool care_is_due(const struct lent *l);
+static inline bool care_begin_check(struct lent *l, struct session *ses)
+{
+    return care_is_due(l) && care_check(l, ses);
+}
 
 bool care_is_running(const struct lent *l);
 /* What we have asked has failed; `message` is the server's ErrorResponse. */

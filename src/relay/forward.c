@@ -172,7 +172,8 @@ static uint64_t drop_unnamed(struct session *ses)
     return NAMES_UNNAMED;
 }
 
-static void unit_ends(struct session *ses, enum expect_kind kind, uint64_t arg, uint32_t serial)
+static inline void unit_ends(struct session *ses, enum expect_kind kind, uint64_t arg,
+                             uint32_t serial)
 {
     struct lent *l = ses->lent;
     if (names_expect(

@@ -232,9 +232,6 @@ static void tell_parameters(struct lent *l)
     struct session *ses = l->session;
     char status = server_status(l->server);
     struct param_set *view;
-    /* Nearly always. References are counted where all workers write, so none is taken for this. */
-    if (status == 'I' && client_params(ses->client) == ses->told)
-        return;
     if (status == 'I')
         view = param_set_ref(client_params(ses->client));
     else if (status == 'E' && l->gate_open)
@@ -309,7 +306,7 @@ static void count_ready(struct lent *l)
     ses->xact_since_us = 0;
 }
 
-static bool on_ready_for_query(struct server *s, const struct expect *e)
+static enum server_ready on_ready_for_query(struct server *s, const struct expect *e)
 {
     struct lent *l = lent_of(s);
     l->gate_failed = false;
@@ -323,13 +320,22 @@ static bool on_ready_for_query(struct server *s, const struct expect *e)
     if (e->owner == EXPECT_FENCE && !l->fence_wait)
         link_gate_passed(l);
     if (e->owner != EXPECT_CLIENT)
-        return false;
+        return SERVER_READY_DROP;
     if (e->arg)
         names_answered(l, e);
     names_unit_over(l);
     if (!l->session)
-        return false;
+        return SERVER_READY_DROP;
     count_ready(l);
+    /* Nearly always. References are counted where all workers write, so none is taken for this. */
+    if (server_status(s) == 'I' && client_params(l->session->client) == l->session->told)
+        return SERVER_READY_FORWARD;
+    return SERVER_READY_TELL;
+}
+
+static bool on_tell(struct server *s)
+{
+    struct lent *l = lent_of(s);
     if (l->session->mode == POOL_MODE_STATEMENT && server_status(s) != 'I') {
         struct error err;
         error_set(&err, SQLSTATE_FEATURE_NOT_SUPPORTED,
@@ -439,6 +445,7 @@ const struct server_ops respond_ops = {
     .on_dropped = on_dropped,
     .on_answered = on_answered,
     .on_ready_for_query = on_ready_for_query,
+    .on_tell = on_tell,
     .on_complete = on_complete,
     .on_flush = on_flush,
     .on_input_done = on_input_done,

@@ -63,6 +63,13 @@ struct server_end {
     struct span report; /* the body of that message (report_keep); borrowed; else empty */
 };
 
+/* What becomes of a ReadyForQuery. */
+enum server_ready {
+    SERVER_READY_DROP,
+    SERVER_READY_FORWARD,
+    SERVER_READY_TELL, /* there is something to say ahead of it */
+};
+
 struct server_ops {
     /* Logged in and idle for the first time. */
     void (*on_ready)(struct server *s);
@@ -82,9 +89,11 @@ struct server_ops {
     void (*on_dropped)(struct server *s, const struct expect *entry);
     /* An entry was answered well: one of ours (not EXPECT_CLIENT), or one with an `arg`. */
     void (*on_answered)(struct server *s, const struct expect *entry);
-    /* A ReadyForQuery answered the entry; server_status() is up to date. Returns true to forward
-     * the message. */
-    bool (*on_ready_for_query)(struct server *s, const struct expect *entry);
+    /* A ReadyForQuery answered the entry; server_status() is up to date. The bytes before it may
+     * not have been forwarded yet. */
+    enum server_ready (*on_ready_for_query)(struct server *s, const struct expect *entry);
+    /* After SERVER_READY_TELL: they have been forwarded. Returns true to forward the message. */
+    bool (*on_tell)(struct server *s);
     /* CommandComplete for the client: what it answers (or a part of it), its tag. Not called when a
      * statement of a Query has merely counted rows. */
     void (*on_complete)(struct server *s, const struct expect *entry, struct span tag);

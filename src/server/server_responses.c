@@ -151,9 +151,13 @@ static void end_unit(struct walk *w, char status, const struct expect *e)
 {
     struct server *s = w->s;
     s->status = status;
-    /* What is said on its account comes behind the answers that are in the run. */
-    run_flush(w);
-    step(w, READY_BYTES, s->ops->on_ready_for_query(s, e));
+    enum server_ready ready = s->ops->on_ready_for_query(s, e);
+    bool forward = ready == SERVER_READY_FORWARD;
+    if (ready == SERVER_READY_TELL) {
+        run_flush(w);
+        forward = s->ops->on_tell(s);
+    }
+    step(w, READY_BYTES, forward);
 }
 
 static bool take_ready(struct walk *w, struct span body)
@@ -341,12 +345,12 @@ static void walk_body(struct walk *w)
     step(w, n, s->body_forward);
 }
 
-/* Walks the input; returns how many bytes were dealt with (less than all only if a message that
- * must be whole is cut short). */
+/* Walks the input, which is not empty; returns how many bytes were dealt with (less than all only
+ * if a message that must be whole is cut short). */
 static size_t walk_messages(struct server *s, struct span in)
 {
     struct walk w = {.s = s, .from = in.p, .at = in.p, .end = in.p + in.n};
-    while (w.at < w.end && s->state != SERVER_CLOSING) {
+    do {
         if (s->body_left) {
             walk_body(&w);
             continue;
@@ -356,7 +360,7 @@ static size_t walk_messages(struct server *s, struct span in)
             break;
         if (expect_inject_is_due(&s->expects))
             inject_due(&w);
-    }
+    } while (w.at < w.end && s->state != SERVER_CLOSING);
     run_flush(&w);
     return (size_t)(w.at - in.p);
 }
