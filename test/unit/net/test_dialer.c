@@ -82,17 +82,31 @@ static void test_dialer_connects_and_sets_the_options(void **state)
     int listener = listen_on_loopback(&in);
     struct addr a = as_addr(&in);
     const struct dialer_options o = {.timeout_us = PATIENCE_US,
-                                     .tcp = {.keepalive = true, .user_timeout_ms = 5000}};
+                                     .tcp = {.keepalive = true,
+                                             .keepidle_s = 77,
+                                             .keepintvl_s = 11,
+                                             .keepcnt = 4,
+                                             .user_timeout_ms = 5000,
+                                             .buffer_bytes = 20000}};
+    /* The kernel keeps room for its own book-keeping: twice of what was asked for (socket(7)). */
+    static const struct {
+        int level, name, value;
+    } rows[] = {
+        {IPPROTO_TCP, TCP_NODELAY, 1},      {SOL_SOCKET, SO_KEEPALIVE, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, 77},    {IPPROTO_TCP, TCP_KEEPINTVL, 11},
+        {IPPROTO_TCP, TCP_KEEPCNT, 4},      {IPPROTO_TCP, TCP_USER_TIMEOUT, 5000},
+        {SOL_SOCKET, SO_SNDBUF, 2 * 20000}, {SOL_SOCKET, SO_RCVBUF, 2 * 20000},
+    };
     struct outcome got = dial(l, &a, 1, o);
-    int value = 0;
-    socklen_t len = sizeof value;
     assert_true(got.result.fd >= 0);
     assert_true(addr_equal(&got.result.addr, &a));
     assert_true(fcntl(got.result.fd, F_GETFL) & O_NONBLOCK);
-    getsockopt(got.result.fd, IPPROTO_TCP, TCP_NODELAY, &value, &len);
-    assert_int_equal(value, 1);
-    getsockopt(got.result.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, &len);
-    assert_int_equal(value, 5000);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int value = 0;
+        socklen_t len = sizeof value;
+        getsockopt(got.result.fd, rows[i].level, rows[i].name, &value, &len);
+        assert_int_equal(value, rows[i].value);
+    }
     close(got.result.fd);
     close(listener);
     loop_free(&l);
