@@ -127,8 +127,24 @@ static bool is_to_be_ignored(const struct client *c, struct span name)
     return ignored[0] && value_list_has(ignored, name) && !is_tracked(cfg, name);
 }
 
-static bool take_parameter(struct client *c, struct param_builder *b, struct span name,
-                           struct span value)
+/* No setting can have that name. In PgBouncer's words, then PostgreSQL's. */
+static void refuse_name(struct client *c, const char *where, struct span name,
+                        const struct error *why)
+{
+    char shown[64];
+    size_t n = name.n < sizeof shown - 1 ? name.n : sizeof shown - 1;
+    struct error err;
+    for (size_t i = 0; i < n; i++)
+        shown[i] = name.p[i] < 0x20 || name.p[i] > 0x7e ? '?' : (char)name.p[i];
+    shown[n] = '\0';
+    error_set(&err, why->sqlstate, "unsupported startup parameter%s: %s (%s)", where, shown,
+              why->text);
+    client_fail(c, &err);
+}
+
+/* `where` is "" or " in options". */
+static bool take_parameter(struct client *c, struct param_builder *b, const char *where,
+                           struct span name, struct span value)
 {
     struct error err;
     if (is_to_be_ignored(c, name))
@@ -143,7 +159,10 @@ static bool take_parameter(struct client *c, struct param_builder *b, struct spa
     case PARAM_REFUSED:
         break;
     }
-    client_fail(c, &err);
+    if (strcmp(err.sqlstate, SQLSTATE_UNDEFINED_OBJECT) == 0)
+        refuse_name(c, where, name, &err);
+    else
+        client_fail(c, &err);
     return false;
 }
 
@@ -170,7 +189,7 @@ static bool take_options(struct client *c, struct param_builder *b, struct span 
         case STARTUP_OPTIONS_SETTING:
             if (lenient && !is_tracked(cfg, option.name))
                 continue;
-            if (!take_parameter(c, b, option.name, option.value))
+            if (!take_parameter(c, b, " in options", option.name, option.value))
                 return false;
         }
     }
@@ -212,7 +231,7 @@ static bool take_parameters(struct client *c, const struct startup *m)
     while (ok && startup_parameters_next(&it, &name, &value)) {
         if (is_ours(name) || (name.n > 5 && memcmp(name.p, "_pq_.", 5) == 0))
             continue;
-        ok = take_parameter(c, b, name, value);
+        ok = take_parameter(c, b, "", name, value);
     }
     if (!ok) {
         param_builder_free(&b);

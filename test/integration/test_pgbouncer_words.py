@@ -104,6 +104,12 @@ REFUSALS = {
         "invalid startup packet layout: expected terminator as last byte"),
     "bytes behind an SSLRequest": (
         lambda p: raw_error_of_tls(p), "received unencrypted data after SSL request"),
+    "name that no parameter can have": (
+        lambda p: login_error(p, parameters={"no such name": "1"}),
+        "unsupported startup parameter: no such name"),
+    "name in options that no parameter can have": (
+        lambda p: login_error(p, parameters={"options": "-c 1x=1"}),
+        "unsupported startup parameter in options: 1x"),
     "options of another kind": (
         lambda p: login_error(p, parameters={"options": "-x"}),
         "unsupported options startup parameter: only '-c config=val' and '--config=val' are allowed"),
@@ -187,6 +193,7 @@ def database_changed(pooler):
         client.query("SELECT 1")
         with pooler.login(database="changed") as other:
             other.query("SELECT 1")
+        pooler.wait_for_pool("changed", sv_idle=1)
         change(pooler, "changed = host=", "changed = user=other host=")
         hang_up(pooler)
         return client.read_error()
