@@ -158,6 +158,7 @@ static void stop_serving(struct shutdown *s)
 void shutdown_begin(struct shutdown *s, enum shutdown_mode mode, uint64_t patience_us)
 {
     s->begun = true;
+    control_begin_end(s->shared->control);
     s->mode = mode;
     s->limit_us = patience_us ? loop_now(s->loop) + patience_us : 0;
     systemd_notify("STOPPING=1");

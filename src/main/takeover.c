@@ -218,10 +218,15 @@ bool takeover_finish(struct takeover **tp, struct error *err)
 void takeover_abandon(struct takeover **tp)
 {
     struct takeover *t = *tp;
+    struct buf goodbye = {0};
+    struct error ignored;
     if (!t)
         return;
-    if (t->fd >= 0)
+    if (t->fd >= 0) {
+        frontend_build_terminate(&goodbye);
+        (void)send_all(t, &goodbye, &ignored);
         close(t->fd);
+    }
     buf_reset(&t->in);
     free(t);
     *tp = NULL;

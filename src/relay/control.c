@@ -149,11 +149,16 @@ void control_on_shutdown(struct control *c, void (*fn)(void *owner, enum shutdow
     c->owner = owner;
 }
 
-void control_ask_shutdown(struct control *c, enum shutdown_mode mode)
+void control_begin_end(struct control *c)
 {
     mutex_lock(&c->m);
     c->ending = true;
     mutex_unlock(&c->m);
+}
+
+void control_ask_shutdown(struct control *c, enum shutdown_mode mode)
+{
+    control_begin_end(c);
     c->on_shutdown(c->owner, mode);
 }
 

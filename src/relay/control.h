@@ -66,7 +66,10 @@ void control_on_shutdown(struct control *c, void (*fn)(void *owner, enum shutdow
                          void *owner);
 /* Any thread, not between control_enter and control_leave. */
 void control_ask_shutdown(struct control *c, enum shutdown_mode mode);
-/* Since that was asked for. Between control_enter and control_leave. */
+/* The same without asking, by who ends it: orders that would keep it from ending are refused now.
+ */
+void control_begin_end(struct control *c);
+/* Since one of the two. Between control_enter and control_leave. */
 bool control_is_ending(const struct control *c);
 
 #endif

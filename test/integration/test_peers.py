@@ -165,6 +165,25 @@ def test_processes_are_restarted_one_by_one_and_no_client_notices(start_group):
     assert visitors.errors == []
 
 
+def number_in_key(connection):
+    """The peer that a psycopg2 connection is with; the first half of its key passes for a pid."""
+    pid = connection.get_backend_pid()
+    return pid >> 16 & 0xFF | pid & 0xFF00
+
+
+def test_a_cancel_reaches_a_process_that_lets_nobody_in_any_more(postgres, start_group):
+    first, second = start_group(2).members
+    with ExitStack() as stack:
+        while True:
+            client = stack.enter_context(closing(second.connect(host="127.0.0.1")))
+            if number_in_key(client) == 1:
+                break
+        first.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: "waiting for all clients" in first.log(), "it has begun to end")
+        assert_cancel_hits(client, postgres)
+    first.process.wait(timeout=20)
+
+
 def test_a_key_says_whose_client_it_is(postgres, start_pooler):
     pooler = start_pooler(postgres, peer_id=0x1234)
     keys = []

@@ -66,11 +66,17 @@ def test_int_sends_those_away_who_wait_for_a_server(single):
 
 
 def test_int_sends_those_away_who_want_a_server_later(pooler):
-    with pooler.login() as busy, pooler.login() as idle:
+    with pooler.login() as busy, pooler.login() as idle, pooler.wire() as console:
+        console.login(CONSOLE_USER, pooler.users[CONSOLE_USER], "pgballast")
         busy.query("BEGIN")
         send(pooler, signal.SIGINT)
         wait_until(lambda: "waiting for all servers connections" in pooler.log(), "it says so")
         wait_until(lambda: not process.accepts_connections(pooler.port), "the port is closed")
+        for order in ("RESUME", "SUSPEND"):
+            with pytest.raises(ServerError, match="already suspended|pooler is shutting down"):
+                console.query(order)
+        os.kill(pooler.process.pid, signal.SIGUSR2)
+        wait_until(lambda: "got SIGUSR2 while shutting down, ignoring" in pooler.log(), "it says so")
         idle.send(wire.query("SELECT 1"))
         assert idle.read_error().text == "server shutting down"
         busy.query("COMMIT")
