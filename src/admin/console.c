@@ -15,7 +15,6 @@
 #include "track/parameters.h"
 #include "worker/command.h"
 #include "worker/inspect.h"
-#include "worker/visit.h"
 #include "worker/worker.h"
 
 #include <stdlib.h>
@@ -345,18 +344,6 @@ static void on_cancel(struct client *c, struct span key)
     client_context_of(c)->relay_ops->on_cancel(c, key);
 }
 
-static void visit_resume(struct relay *r, void *arg)
-{
-    (void)arg;
-    command_resume_here(r, NULL);
-}
-
-static void visited_resume(struct client *c, void *arg)
-{
-    (void)c;
-    (void)arg;
-}
-
 /* Who could still end a SUSPEND, but for a signal? */
 static void resume_if_last(struct relay *r)
 {
@@ -364,7 +351,7 @@ static void resume_if_last(struct relay *r)
     if (command_has_consoles(r) || !command_is_suspended(r) || !command_resume(r, NULL, &err))
         return;
     log_info("admin disappeared when suspended, doing RESUME");
-    visit_workers(r, 0, visit_resume, visited_resume, NULL);
+    command_resume_everywhere(r);
 }
 
 static void on_gone(struct client *c)

@@ -6,7 +6,6 @@
 #include "main/program.h"
 #include "main/reload.h"
 #include "worker/command.h"
-#include "worker/visit.h"
 
 #include <signal.h>
 
@@ -77,18 +76,6 @@ static void on_usr1(void *arg)
         log_info("%s", err.text);
 }
 
-static void resume_here(struct relay *r, void *arg)
-{
-    (void)arg;
-    command_resume_here(r, NULL);
-}
-
-static void resumed(struct client *c, void *arg)
-{
-    (void)c;
-    (void)arg;
-}
-
 static void on_usr2(void *arg)
 {
     struct program *p = arg;
@@ -102,7 +89,7 @@ static void on_usr2(void *arg)
         log_info("%s", err.text);
         return;
     }
-    visit_workers(p->shared.relays[0], 0, resume_here, resumed, NULL);
+    command_resume_everywhere(p->shared.relays[0]);
 }
 
 void signals_watch(struct program *p)

@@ -141,16 +141,24 @@ void peer_ledger_leave(struct peer_ledger *l, struct peer_place *p)
     mutex_unlock(&l->m);
 }
 
-bool peer_ledger_serve(struct peer_ledger *l, uint64_t *id_out, int *worker_out)
+static struct peer_place *serve_locked(struct peer_ledger *l)
 {
-    struct peer_place *p = NULL;
-    mutex_lock(&l->m);
-    for (struct peer_count *n = l->peers; n && !p; n = n->hh.next) {
+    for (struct peer_count *n = l->peers; n; n = n->hh.next) {
         if (!n->queued || !has_room(n))
             continue;
-        p = TAILQ_FIRST(&n->queue);
+        struct peer_place *p = TAILQ_FIRST(&n->queue);
         unqueue_locked(n, p);
         connect_locked(n, p);
+        return p;
+    }
+    return NULL;
+}
+
+bool peer_ledger_serve(struct peer_ledger *l, uint64_t *id_out, int *worker_out)
+{
+    mutex_lock(&l->m);
+    const struct peer_place *p = serve_locked(l);
+    if (p) {
         *id_out = p->id;
         *worker_out = p->worker;
     }

@@ -12,6 +12,7 @@
 #include "relay/relay.h"
 #include "relay/suspend.h"
 #include "setup/setup.h"
+#include "worker/visit.h"
 
 #include <string.h>
 
@@ -227,6 +228,23 @@ void command_resume_here(struct relay *r, const char *database)
             listeners_resume(relay_shared_of(r)->listeners);
     }
     for_pools(r, database, resume_here, NULL);
+}
+
+static void visit_resume(struct relay *r, void *arg)
+{
+    (void)arg;
+    command_resume_here(r, NULL);
+}
+
+static void visited_resume(struct client *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+}
+
+void command_resume_everywhere(struct relay *r)
+{
+    visit_workers(r, 0, visit_resume, visited_resume, NULL);
 }
 
 /* ---- suspend --------------------------------------------------------------------------- */

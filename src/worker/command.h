@@ -31,6 +31,8 @@ enum command_pausing command_pause_state(struct relay *r, const char *database);
  * command_resume_here. */
 bool command_resume(struct relay *r, const char *database, struct error *err);
 void command_resume_here(struct relay *r, const char *database);
+/* That visit, after command_resume for all, where nobody waits for it. */
+void command_resume_everywhere(struct relay *r);
 
 /* Nothing is read and nobody is accepted any more, but for consoles; what is to be sent is sent.
  * The visit: command_suspend_here. command_resume for all takes it back. */

@@ -149,6 +149,7 @@ def test_a_port_that_is_taken_is_named_with_its_holder(postgres, workspace):
 
 def test_an_address_that_fails_is_a_warning_as_long_as_one_works(postgres, start_pooler):
     pooler = start_pooler(postgres, listen_addr="198.51.100.1, 127.0.0.1")
+    wait_until(lambda: "process up" in pooler.log(), "it is up")
     assert f"WARNING failed to listen on 198.51.100.1 port {pooler.port}" in pooler.log()
     assert f"LOG listening on 127.0.0.1:{pooler.port}" in pooler.log()
 
@@ -184,6 +185,7 @@ def test_it_says_its_version_first_wherever_it_is_asked(pooler):
     lines = said.stdout.splitlines()
     assert (said.returncode, said.stderr) == (0, "")
     assert pooler.console("SHOW VERSION") == [{"version": lines[0]}]
+    wait_until(lambda: "process up" in pooler.log(), "it is up")
     libraries = [line.removesuffix(")") for line in lines[1:4]]
     up = next(line for line in pooler.log().splitlines() if "process up: " in line)
     assert f"process up: {lines[0]}, {libraries[0]} (epoll), {libraries[1]}, {libraries[2]}" in up
