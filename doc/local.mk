@@ -2,8 +2,8 @@
 # that a change of the table shows what readers will see of it; `make reference` writes them again.
 dist_man_MANS = doc/pgballast.1 doc/pgballast.5
 examplesdir = $(docdir)/examples
-dist_doc_DATA = README.md CHANGELOG.md LICENSE doc/benchmarks.md doc/console.md doc/from-pgbouncer.md \
-	doc/operations.md doc/transparency.md
+dist_doc_DATA = README.md CHANGELOG.md LICENSE doc/auth_query.md doc/benchmarks.md doc/console.md \
+	doc/from-pgbouncer.md doc/operations.md doc/transparency.md
 dist_examples_DATA = etc/pgballast.ini etc/pgballast.service etc/pgballast.socket etc/pgballast_hba.conf
 EXTRA_DIST += doc/pgballast.5.in doc/pgballast.ini.in doc/check-reference
 

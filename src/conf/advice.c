@@ -186,14 +186,8 @@ static void advise_on_auth_query(const struct adviser *a)
     if (cfg->auth_user[0] && !a->facts->knows_user(a->facts->owner, cfg->auth_user))
         NOTE(a, auth_user,
              "auth_user \"%.63s\" is not in auth_file: it can look users up only on servers that "
-             "trust "
-             "it without a password",
+             "trust it without a password",
              cfg->auth_user);
-    if (cfg->auth_dbname[0] && !config_find_database(cfg, cfg->auth_dbname))
-        WARN(a, auth_dbname,
-             "auth_dbname \"%.63s\" is not in [databases]: nobody who is not in auth_file can log "
-             "in",
-             cfg->auth_dbname);
 }
 
 static void advise_on_old_tls(const struct adviser *a, enum setting_id id, const char *protocols)

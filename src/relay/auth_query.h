@@ -16,7 +16,7 @@
  *
  * No trace of it is left on the server. The two columns of its row are the name that the user has
  * from now on (NULL: as he called himself) and his secret (NULL: he exists, but cannot log in by
- * password). Of several rows the last counts, as in PgBouncer. */
+ * password); both NULL is no row. Of several rows the last counts, as in PgBouncer. */
 #ifndef RELAY_AUTH_QUERY_H
 #define RELAY_AUTH_QUERY_H
 

@@ -57,9 +57,9 @@ def server(postgres):
 
 @pytest.fixture
 def start(server, start_pooler):
-    def start(**settings):
+    def start(extra_users=None, **settings):
         values = {"auth_user": "looker", "auth_query": LOOKUP, **settings}
-        return start_pooler(server, users=ROLES, **values)
+        return start_pooler(server, users={**ROLES, **(extra_users or {})}, **values)
 
     return start
 
@@ -219,6 +219,27 @@ def test_a_null_secret_never_lets_in(start, server):
     pooler = start(auth_query="SELECT $1::text, NULL::text")
     assert refused(pooler, "ann", "ann secret").sqlstate == "28P01"
     assert refused(pooler, "ann", "").sqlstate == "28P01"
+
+
+def test_the_function_of_the_manual_serves_an_ordinary_user(start, server):
+    page = (process.SOURCE_ROOT / "doc" / "auth_query.md").read_text()
+    sql = page.split("```sql\n")[1].split("```")[0]
+    query = page.split("auth_query = ")[1].split("\n")[0]
+    server.sql("DROP SCHEMA IF EXISTS pooler CASCADE", database="app")
+    server.sql("DROP ROLE IF EXISTS pooler")
+    server.sql(sql, database="app")
+    server.sql("CREATE ROLE expired LOGIN PASSWORD 'expired secret' VALID UNTIL '2001-01-01'")
+    try:
+        pooler = start(auth_user="pooler", auth_query=query, extra_users={"pooler": "…"})
+        with closing(login(pooler)) as ann:
+            assert user_of(ann) == "ann"
+        assert refused(pooler, "nobody").text == "no such user"
+        assert refused(pooler, "postgres").text == "no such user"
+        assert refused(pooler, "expired", "expired secret").sqlstate == "28P01"
+    finally:
+        server.terminate_all("pooler")
+        server.sql("DROP SCHEMA pooler CASCADE", database="app")
+        server.sql("DROP ROLE pooler")
 
 
 def test_the_name_that_the_query_gives_replaces_the_clients_own(start, server):

@@ -51,8 +51,6 @@ static const struct {
     {DATABASE, "stats_users=nobody", "warning main:12: stats_users names \"nobody\""},
     {DATABASE, "stats_users=nobody\nauth_user=known", NULL},
     {DATABASE, "auth_user=finder", "note main:12: auth_user \"finder\" is not in auth_file"},
-    {DATABASE, "auth_user=known\nauth_dbname=b",
-     "warning main:13: auth_dbname \"b\" is not in [databases]"},
     {DATABASE, "auth_user=known\nauth_dbname=a", NULL},
     /* TLS */
     {DATABASE, "listen_addr=10.0.0.1",
