@@ -413,6 +413,7 @@ REPLAY_TESTS = \
 	test/replay/replication-is-refused-alone.replay \
 	test/replay/replication-that-is-not-read.replay \
 	test/replay/replication-waits-in-the-queue-and-makes-room.replay \
+	test/replay/room-for-a-statement-behind-an-error.replay \
 	test/replay/second-client-waits.replay \
 	test/replay/server-check-query.replay \
 	test/replay/server-idle-timeout-and-lifetime.replay \

@@ -96,7 +96,8 @@ static void define(struct session *ses, struct span name, struct statement *st)
     /* Behind what is not answered the transaction may have failed by then; in a failed one, and
      * then, the server must see the Parse, to refuse it. */
     bool pipelined = ses->lent->first_unit != ses->lent->unit;
-    bool inject = there && !pipelined && server_status(ses->lent->server) != 'E';
+    bool inject = there && !pipelined && server_status(ses->lent->server) != 'E' &&
+                  !server_statements_is_doubtful(provide_have(ses), id);
     uint32_t serial =
         client_statements_define(provide_names(ses), name, st, ses->lent->unit, !there);
     if (inject) {

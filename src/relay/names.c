@@ -76,7 +76,7 @@ void names_answered(struct lent *l, const struct expect *e)
 {
     struct client_statements *cs = names_of(l);
     if (e->kind == EXPECT_PARSE && e->arg && e->arg != NAMES_UNNAMED)
-        server_statements_parsed(server_statements_of(l->server), e->arg);
+        server_statements_parsed(server_statements_of(l->server), e->arg, l->first_unit);
     if (cs && e->owner == EXPECT_CLIENT && e->arg == NAMES_UNNAMED)
         client_statements_unnamed_answered(cs, true);
 }

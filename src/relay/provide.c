@@ -18,11 +18,22 @@ void provide_expect(struct session *ses, enum expect_kind kind, enum expect_owne
                                                   .arg = arg});
 }
 
-static void close_on_server(struct session *ses, uint64_t id, uint64_t arg)
+/* False: the server is going to skip it, and keeps what `arg` names. */
+static bool close_on_server(struct session *ses, uint64_t id, uint64_t arg)
 {
     char name[STATEMENT_NAME];
     frontend_build_close(provide_out(ses), 'S', span_str(statement_server_name(id, name)));
-    provide_expect(ses, EXPECT_CLOSE, EXPECT_OURS, arg, 0);
+    return names_expect(
+        ses->lent,
+        (struct expect){.kind = (uint8_t)EXPECT_CLOSE, .owner = (uint8_t)EXPECT_OURS, .arg = arg});
+}
+
+/* Was room made in an earlier unit that is not answered? Then what was closed for that may be there
+ * still: the Close is skipped if the unit fails. */
+static bool may_have_been_evicted(const struct session *ses)
+{
+    const struct server_statements *have = server_statements_of(ses->lent->server);
+    return ses->lent->first_unit != ses->lent->unit && have->count >= have->cap;
 }
 
 /* In front of a Parse. What may be there, but may also have been skipped with its unit, is closed
@@ -30,14 +41,17 @@ static void close_on_server(struct session *ses, uint64_t id, uint64_t arg)
 void provide_room(struct session *ses, uint64_t id, bool may_be_there)
 {
     uint64_t unit = ses->lent->unit;
+    bool evicted_before = !may_be_there && may_have_been_evicted(ses);
     if (may_be_there) {
-        close_on_server(ses, id, 0);
+        (void)close_on_server(ses, id, 0);
         server_statements_again(provide_have(ses), id, unit);
         return;
     }
     uint64_t evicted = server_statements_add(provide_have(ses), id, unit);
-    for (; evicted; evicted = server_statements_evict(provide_have(ses)))
-        close_on_server(ses, evicted, evicted);
+    while (evicted && close_on_server(ses, evicted, evicted))
+        evicted = server_statements_evict(provide_have(ses));
+    if (evicted_before)
+        (void)close_on_server(ses, id, 0);
 }
 
 struct param_set *provide_params(struct session *ses)
@@ -62,7 +76,8 @@ void provide_statement(struct session *ses, struct statement *st)
 {
     uint64_t id = statement_id(st);
     bool there = server_statements_touch(provide_have(ses), id);
-    if (there && !names_is_uncertain(ses->lent, server_statements_unit(provide_have(ses), id)))
+    if (there && !names_is_uncertain(ses->lent, server_statements_unit(provide_have(ses), id)) &&
+        !server_statements_is_doubtful(provide_have(ses), id))
         return;
     struct param_set *then = parse_state_of(ses, statement_params(st));
     if (then)

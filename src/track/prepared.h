@@ -211,9 +211,10 @@ bool server_statements_touch(struct server_statements *ss, uint64_t id);
 uint64_t server_statements_add(struct server_statements *ss, uint64_t id, uint64_t unit);
 /* The unit in which the server was given it, or in which all was forgotten with it; 0: never. */
 uint64_t server_statements_unit(const struct server_statements *ss, uint64_t id);
-/* The server has it after all, because its Close was skipped; it is the first to go again. May
- * leave the table above its cap: then server_statements_evict. */
+/* Its Close was skipped: the server may have it, until a Parse of it is answered; it is the first
+ * to go again. May leave the table above its cap: then server_statements_evict. */
 void server_statements_put_back(struct server_statements *ss, uint64_t id);
+bool server_statements_is_doubtful(const struct server_statements *ss, uint64_t id);
 /* While there are more than the cap: forgets the least recently used one and returns its id, to be
  * closed on the server; else 0. */
 uint64_t server_statements_evict(struct server_statements *ss);
@@ -221,7 +222,7 @@ uint64_t server_statements_evict(struct server_statements *ss);
 void server_statements_again(struct server_statements *ss, uint64_t id, uint64_t unit);
 bool server_statements_has(const struct server_statements *ss, uint64_t id);
 /* A Parse that was sent in that unit was answered; has failed; was skipped. */
-void server_statements_parsed(struct server_statements *ss, uint64_t id);
+void server_statements_parsed(struct server_statements *ss, uint64_t id, uint64_t unit);
 void server_statements_failed(struct server_statements *ss, uint64_t id, uint64_t unit);
 void server_statements_skipped(struct server_statements *ss, uint64_t id, uint64_t unit);
 /* Forgets what it was given up to that unit (DISCARD ALL, DEALLOCATE ALL), and does not rely on the

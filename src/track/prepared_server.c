@@ -14,9 +14,11 @@ struct server_statement {
     UT_hash_handle hh;
     TAILQ_ENTRY(server_statement) link;
     uint64_t id;
+    uint64_t since;  /* the unit in which it was added */
     uint64_t unit;   /* in which its Parse was sent, or in which it was set aside */
     uint32_t serial; /* by what it was set aside */
     bool sure;       /* a Parse of it was answered: the server has it until it is closed */
+    bool doubtful;   /* a Close of it was skipped, what else was sent about it is not known */
 };
 
 void server_statements_init(struct server_statements *ss, unsigned cap)
@@ -88,8 +90,8 @@ uint64_t server_statements_add(struct server_statements *ss, uint64_t id, uint64
         e = xmalloc(sizeof *e);
     }
     e->id = id;
-    e->unit = unit;
-    e->sure = false;
+    e->since = e->unit = unit;
+    e->sure = e->doubtful = false;
     HASH_ADD(hh, ss->by_id, id, sizeof e->id, e);
     TAILQ_INSERT_TAIL(&ss->used, e, link);
     ss->count++;
@@ -98,11 +100,14 @@ uint64_t server_statements_add(struct server_statements *ss, uint64_t id, uint64
 
 void server_statements_put_back(struct server_statements *ss, uint64_t id)
 {
-    if (find(ss, id))
+    struct server_statement *e = find(ss, id);
+    if (e) { /* given to it again meanwhile */
+        e->doubtful = true;
         return;
-    struct server_statement *e = xcalloc(1, sizeof *e);
+    }
+    e = xcalloc(1, sizeof *e);
     e->id = id;
-    e->sure = true;
+    e->doubtful = true;
     HASH_ADD(hh, ss->by_id, id, sizeof e->id, e);
     TAILQ_INSERT_HEAD(&ss->used, e, link);
     ss->count++;
@@ -158,6 +163,12 @@ bool server_statements_has(const struct server_statements *ss, uint64_t id)
     return find(ss, id) != NULL;
 }
 
+bool server_statements_is_doubtful(const struct server_statements *ss, uint64_t id)
+{
+    const struct server_statement *e = find(ss, id);
+    return e && e->doubtful;
+}
+
 void server_statements_again(struct server_statements *ss, uint64_t id, uint64_t unit)
 {
     struct server_statement *e = find(ss, id);
@@ -176,13 +187,16 @@ static struct server_statement *find_gone(struct server_statements *ss, uint64_t
     return NULL;
 }
 
-void server_statements_parsed(struct server_statements *ss, uint64_t id)
+void server_statements_parsed(struct server_statements *ss, uint64_t id, uint64_t unit)
 {
     struct server_statement *e = find(ss, id);
     if (!e)
         e = find_gone(ss, id);
-    if (e)
-        e->sure = true;
+    /* The one that was parsed may have made room and have been added again. */
+    if (!e || e->since > unit)
+        return;
+    e->sure = true;
+    e->doubtful = false;
 }
 
 void server_statements_skipped(struct server_statements *ss, uint64_t id, uint64_t unit)
@@ -194,7 +208,7 @@ void server_statements_skipped(struct server_statements *ss, uint64_t id, uint64
         free(gone);
     }
     /* If it is parsed again in a later unit, that one decides. */
-    if (!e || e->sure || e->unit > unit)
+    if (!e || e->sure || e->doubtful || e->unit > unit)
         return;
     unhook(ss, e);
     free(e);
@@ -206,7 +220,7 @@ void server_statements_failed(struct server_statements *ss, uint64_t id, uint64_
     if (!e)
         e = find_gone(ss, id);
     if (e)
-        e->sure = false;
+        e->sure = e->doubtful = false;
     server_statements_skipped(ss, id, unit);
 }
 

@@ -222,12 +222,50 @@ static void test_a_parse_that_may_have_been_skipped_is_sent_again(void **state)
     assert_int_equal(server_statements_unit(&ss, 1), 2);
     server_statements_skipped(&ss, 1, 1);
     assert_true(server_statements_has(&ss, 1));
-    server_statements_parsed(&ss, 1);
+    server_statements_parsed(&ss, 1, 2);
     /* Skipped, what was there is there still; failed, it was closed in front of that. */
     server_statements_again(&ss, 1, 3);
     server_statements_skipped(&ss, 1, 3);
     assert_true(server_statements_has(&ss, 1));
     server_statements_failed(&ss, 1, 3);
+    assert_false(server_statements_has(&ss, 1));
+    server_statements_fini(&ss);
+}
+
+static void test_what_made_room_and_came_back_is_judged_by_its_second_parse(void **state)
+{
+    (void)state;
+    struct server_statements ss;
+    server_statements_init(&ss, 1);
+    server_statements_add(&ss, 1, 1);
+    assert_int_equal(server_statements_add(&ss, 2, 1), 1);
+    assert_int_equal(server_statements_add(&ss, 1, 2), 2);
+    server_statements_parsed(&ss, 1, 1); /* the first, which is closed by now */
+    server_statements_skipped(&ss, 1, 2);
+    assert_false(server_statements_has(&ss, 1));
+    server_statements_fini(&ss);
+}
+
+static void test_what_a_server_may_have_is_doubted_until_it_is_parsed_again(void **state)
+{
+    (void)state;
+    struct server_statements ss;
+    server_statements_init(&ss, 1);
+    server_statements_add(&ss, 1, 1);
+    server_statements_parsed(&ss, 1, 1);
+    assert_int_equal(server_statements_add(&ss, 2, 2), 1);
+    server_statements_put_back(&ss, 1);
+    assert_true(server_statements_is_doubtful(&ss, 1));
+    assert_false(server_statements_is_doubtful(&ss, 2));
+    assert_false(server_statements_is_doubtful(&ss, 3));
+    server_statements_again(&ss, 1, 3);
+    server_statements_skipped(&ss, 1, 3);
+    assert_true(server_statements_is_doubtful(&ss, 1));
+    server_statements_parsed(&ss, 1, 4);
+    assert_true(server_statements_has(&ss, 1));
+    assert_false(server_statements_is_doubtful(&ss, 1));
+    server_statements_put_back(&ss, 1);
+    server_statements_failed(&ss, 1, 5);
     assert_false(server_statements_has(&ss, 1));
     server_statements_fini(&ss);
 }
@@ -239,7 +277,7 @@ static void test_what_a_server_was_to_forget_is_recalled(void **state)
     server_statements_init(&ss, 9);
     server_statements_add(&ss, 1, 1);
     server_statements_add(&ss, 2, 2);
-    server_statements_parsed(&ss, 1);
+    server_statements_parsed(&ss, 1, 1);
     server_statements_set_aside(&ss, 11, 5);
     assert_int_equal(server_statements_count(&ss), 0);
     assert_int_equal(server_statements_unit(&ss, 1), 5);
@@ -276,6 +314,8 @@ int main(void)
         cmocka_unit_test(test_a_skipped_parse_leaves_the_unnamed_statement),
         cmocka_unit_test(test_of_a_very_long_pipeline_only_the_server_knows_the_text),
         cmocka_unit_test(test_a_parse_that_may_have_been_skipped_is_sent_again),
+        cmocka_unit_test(test_what_made_room_and_came_back_is_judged_by_its_second_parse),
+        cmocka_unit_test(test_what_a_server_may_have_is_doubted_until_it_is_parsed_again),
         cmocka_unit_test(test_what_a_server_was_to_forget_is_recalled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
