@@ -227,7 +227,13 @@ static void add_database_health(const struct inspect_database *d, void *arg)
 /* One row for the process, one for each target, and one for each database that was stopped. */
 static void show_health(struct relay *r, struct show_run *run)
 {
-    struct show_health row = {.name = "process", .status = inspect_is_paused(r) ? "paused" : "ok"};
+    bool suspended = command_is_suspended(r);
+    struct show_health row = {
+        .name = "process",
+        .status = suspended              ? "suspended"
+                  : inspect_is_paused(r) ? "paused"
+                                         : "ok",
+    };
     rows_add(&run->rows, &row);
     inspect_targets(r, now_of(r), add_target_health, &run->rows);
     inspect_databases(r, add_database_health, &run->rows);

@@ -180,6 +180,17 @@ def test_a_unix_socket_that_somebody_answers_on_is_not_taken(postgres, workspace
     assert first.console("SHOW VERSION")
 
 
+def test_a_unix_socket_may_be_abstract(postgres, start_pooler):
+    name = f"@pgballast-test-{os.getpid()}"
+    pooler = start_pooler(postgres, unix_socket_dir=name)
+    wait_until(lambda: "process up" in pooler.log(), "it is up")
+    with closing(pooler.connect(host=name)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    status, said = leaves(pooler, "-R")
+    assert status == 1
+    assert "unix_socket_dir must name a directory" in said
+
+
 def test_it_says_its_version_first_wherever_it_is_asked(pooler):
     said = subprocess.run([pooler.command[0], "-V"], capture_output=True, text=True, timeout=20)
     lines = said.stdout.splitlines()

@@ -51,6 +51,7 @@ def test_nothing_is_read_and_nobody_accepted_until_resume(pooler, console):
         console.send(wire.query("SUSPEND"))
         assert console.read_until(b"Z")[-2].body == b"SUSPEND\0"
         assert console.query("SHOW STATE") == STATES["suspended"]
+        assert console.query("SHOW HEALTH")[0][:2] == ["process", "suspended"]
         inside.send(wire.query("SELECT 'inside'"))
         outside.send(wire.query("SELECT 'outside'"))
         with pooler.wire() as new:
