@@ -8,6 +8,17 @@
 #include <stdio.h>
 #include <string.h>
 
+static struct pool_share *new_shares(unsigned n_workers)
+{
+    size_t size = n_workers * sizeof(struct pool_share);
+    struct pool_share *shares = aligned_alloc(POOL_CACHE_LINE, size);
+
+    if (shares == NULL)
+        abort();
+    memset(shares, 0, size);
+    return shares;
+}
+
 struct pool *pool_new(const char *database, const char *user, unsigned n_workers,
                       const struct pool_settings *settings, struct cap *const caps[POOL_CAPS])
 {
@@ -25,7 +36,7 @@ struct pool *pool_new(const char *database, const char *user, unsigned n_workers
 
     mutex_init(&p->shared.m);
     TAILQ_INIT(&p->shared.waiting);
-    p->shared.of = xcalloc(n_workers, sizeof(*p->shared.of));
+    p->shared.of = new_shares(n_workers);
     for (unsigned i = 0; i < n_workers; i++) {
         TAILQ_INIT(&p->shared.of[i].idle);
         TAILQ_INIT(&p->shared.of[i].condemned);

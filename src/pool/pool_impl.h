@@ -19,9 +19,13 @@
 TAILQ_HEAD(pool_server_list, pool_server);
 TAILQ_HEAD(pool_waiter_list, pool_waiter);
 
+/* What workers write for each transaction stands together, for each line of the cache that they
+ * take from one another costs them more than the lock itself. */
+#define POOL_CACHE_LINE 64
+
 /* What the pool has of one worker. */
 struct pool_share {
-    struct pool_server_list idle; /* newest first */
+    _Alignas(POOL_CACHE_LINE) struct pool_server_list idle; /* newest first */
     struct pool_server_list condemned;
     uint32_t n_idle;
     uint32_t n_waiting; /* without those that need a server of their own */
@@ -30,11 +34,20 @@ struct pool_share {
 struct pool_shared {
     struct mutex m;
 
-    struct pool_settings set;
-    /* Derived from set, so that no release has to compute them. */
-    uint32_t most;            /* size + reserve */
-    uint32_t places;          /* window x workers */
-    uint64_t lifetime_gap_us; /* at least so long between two that are closed for their age */
+    /* Servers; OPENING counts reservations. total is the sum. */
+    uint32_t count[POOL_SERVER_STATES];
+    uint32_t total;
+    /* Clients. */
+    uint32_t n_waiting;
+    uint32_t n_waiting_own;          /* of these: need a server of their own */
+    uint64_t taken, queued;          /* since the beginning */
+    struct pool_waiter_list waiting; /* oldest first */
+
+    /* What follows is written rarely. */
+    struct pool_share *of; /* by worker */
+    uint32_t n_pinned;
+    uint32_t n_own;       /* open or being opened for one client alone */
+    uint32_t opening_own; /* of OPENING: granted places, whose waiters are in the queue */
 
     /* Control. */
     enum pool_pause pause;
@@ -44,29 +57,21 @@ struct pool_shared {
     bool starving; /* may have a seat at a cap */
     uint32_t generation;
 
+    struct pool_settings set;
+    /* Derived from set, so that no release has to compute them. */
+    uint32_t most;            /* size + reserve */
+    uint32_t places;          /* window x workers */
+    uint64_t lifetime_gap_us; /* at least so long between two that are closed for their age */
+
     /* Limits in force. */
     uint32_t target;  /* set.size, or less after pool_shrink */
     uint64_t grow_us; /* when target may grow by one */
     uint32_t ceiling; /* most, or what there was when it was lowered: for pool_check */
     uint64_t next_lifetime_us;
 
-    /* Servers; OPENING counts reservations. total is the sum. */
-    uint32_t count[POOL_SERVER_STATES];
-    uint32_t total;
-    uint32_t n_pinned;
-    uint32_t n_own;       /* open or being opened for one client alone */
-    uint32_t opening_own; /* of OPENING: granted places, whose waiters are in the queue */
-
-    /* Clients. */
-    struct pool_waiter_list waiting; /* oldest first */
-    uint32_t n_waiting;
-    uint32_t n_waiting_own; /* of these: need a server of their own */
-
     /* Since the beginning. */
-    uint64_t taken, asked, queued, handovers, passed_on, evicted;
+    uint64_t asked, handovers, passed_on, evicted;
     uint64_t refused[POOL_REFUSALS];
-
-    struct pool_share *of; /* by worker */
 };
 
 struct pool {
