@@ -267,7 +267,9 @@ void config_row(const struct config *cfg, enum setting_id id, struct config_row 
     row->default_value = null_default ? NULL : setting_default(s, cfg->profile);
     row->changeable = (s->flags & SETTING_RELOAD) != 0;
     row->origin = cfg->origins[id] ? cfg->origins[id] : "default";
-    if (null_default && !cfg->origins[id])
+    /* A number has a value all the same. */
+    bool is_text = s->kind == SETTING_KIND_STRING || s->kind == SETTING_KIND_LIST;
+    if (null_default && is_text && !cfg->origins[id])
         row->value = NULL;
     else if (s->flags & SETTING_SECRET)
         row->value = xstrdup("***");

@@ -126,6 +126,7 @@ static void show_console_database(const struct databases_run *run)
         .port = run->cfg->listen_port,
         .database = WORDS_CONSOLE,
         .force_user = WORDS_CONSOLE,
+        .pool_size = 2, /* PgBouncer's: nobody who divides by it finds a zero */
         .pool_mode = words_pool_mode(POOL_MODE_STATEMENT),
     };
     run->fn(&row, run->arg);

@@ -91,6 +91,10 @@ static void test_config_row_shows_null_as_pgbouncer_does_and_no_secret(void **st
     assert_null(row.value);
     assert_null(row.default_value);
     assert_string_equal(row.origin, "default");
+    config_row(cfg, SETTING_verbose, &row);
+    assert_string_equal(row.value, "0");
+    assert_null(row.default_value);
+    free(row.value);
     config_row(cfg, SETTING_listen_port, &row);
     assert_false(row.changeable);
     free(row.value);
