@@ -21,7 +21,7 @@ static bool invalid(struct span statement, struct error *err)
     size_t n = statement.n < sizeof shown - 1 ? statement.n : sizeof shown - 1;
     for (size_t i = 0; i < n; i++) {
         uint8_t c = statement.p[i];
-        shown[i] = c < 0x20 || c > 0x7e ? '?' : (char)c;
+        shown[i] = isspace(c) ? ' ' : c < 0x20 || c > 0x7e ? '?' : (char)c;
     }
     shown[n] = '\0';
     return error_set(err, SQLSTATE_SYNTAX_ERROR, "invalid command '%s', use SHOW HELP;", shown);

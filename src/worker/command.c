@@ -184,7 +184,7 @@ static enum resuming resume(struct relay *r, const char *database)
     struct control *control = control_of(r);
     if (control_is_ending(control))
         return RESUME_ENDING;
-    if (database && !was_seen(r, database))
+    if (database && !config_is_console(database) && !was_seen(r, database))
         return RESUME_UNKNOWN;
     if (!lift_pause(control, database))
         return RESUME_NOT_PAUSED;
@@ -194,7 +194,8 @@ static enum resuming resume(struct relay *r, const char *database)
 
 bool command_resume(struct relay *r, const char *database, struct error *err)
 {
-    if (!may_order(r, "resume", database, err))
+    bool console = database && config_is_console(database);
+    if (!console && !may_order(r, "resume", database, err))
         return false;
     control_enter(control_of(r));
     enum resuming result = resume(r, database);

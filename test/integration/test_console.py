@@ -288,6 +288,7 @@ REFUSALS = {
     **{f"{verb} nowhere": ("3D000", "no such database: nowhere") for verb in (
         "PAUSE", "RESUME", "KILL", "RECONNECT", "DISABLE", "ENABLE", "WAIT_CLOSE"
     )},
+    "RESUME pgbouncer": ("55000", "database pgbouncer is not paused"),
     "PAUSE pgbouncer": ("0A000", "cannot pause admin db: pgbouncer"),
     "KILL pgballast": ("0A000", "cannot kill admin db: pgballast"),
     "RECONNECT pgbouncer": ("0A000", "cannot reconnect admin db: pgbouncer"),
