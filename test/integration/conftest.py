@@ -115,3 +115,10 @@ def pooler(postgres, start_pooler):
 def single(postgres, start_pooler):
     """A pool of one server, so that who has it is visible."""
     return start_pooler(postgres, default_pool_size=1)
+
+
+@pytest.fixture
+def console(pooler):
+    """A raw connection to the console of `pooler`."""
+    with pooler.login_console() as client:
+        yield client

@@ -18,13 +18,6 @@ from support.waiting import wait_until
 from support.wire import ServerError
 
 
-@pytest.fixture
-def console(pooler):
-    with pooler.wire() as client:
-        client.login(CONSOLE_USER, CONSOLE_PASSWORD, "pgballast")
-        yield client
-
-
 def test_show_pools_has_pgbouncers_columns_in_its_order(pooler):
     pooler.login().terminate()
     rows = pooler.console("SHOW POOLS")

@@ -6,21 +6,8 @@ import time
 import pytest
 
 from support import wire
-from support.pooler import CONSOLE_PASSWORD, CONSOLE_USER
 from support.waiting import wait_until
 from support.wire import ServerError
-
-
-def console_of(pooler):
-    client = pooler.wire()
-    client.login(CONSOLE_USER, CONSOLE_PASSWORD, "pgballast")
-    return client
-
-
-@pytest.fixture
-def console(pooler):
-    with console_of(pooler) as client:
-        yield client
 
 
 def paused(pooler):
@@ -50,7 +37,7 @@ def test_a_pause_that_is_cancelled_has_not_happened(pooler, console, command):
 
 
 def test_who_cancels_its_own_waiting_leaves_the_pause_of_another(pooler, console):
-    with pooler.login() as client, console_of(pooler) as second:
+    with pooler.login() as client, pooler.login_console() as second:
         client.query("BEGIN")
         console.send(wire.query("PAUSE app"))
         wait_until(lambda: paused(pooler), "it is paused")

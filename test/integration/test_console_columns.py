@@ -10,14 +10,6 @@ import pytest
 
 from support import process, wire
 from support.columns import COLUMNS, SIZES, columns_of
-from support.pooler import CONSOLE_PASSWORD, CONSOLE_USER
-
-
-@pytest.fixture
-def console(pooler):
-    with pooler.wire() as client:
-        client.login(CONSOLE_USER, CONSOLE_PASSWORD, "pgballast")
-        yield client
 
 
 def described(message):

@@ -6,21 +6,9 @@ import threading
 import pytest
 
 from support import wire
-from support.pooler import CONSOLE_PASSWORD, CONSOLE_USER
+from support.pooler import CONSOLE_USER
 from support.waiting import wait_until
 from support.wire import Disconnected, ServerError
-
-
-@pytest.fixture
-def console(pooler):
-    with console_of(pooler) as client:
-        yield client
-
-
-def console_of(pooler):
-    client = pooler.wire()
-    client.login(CONSOLE_USER, CONSOLE_PASSWORD, "pgballast")
-    return client
 
 
 def state_of(pooler):
@@ -114,7 +102,7 @@ def test_pause_waits_for_the_end_of_transactions(pooler, console):
 
 
 def test_a_pause_that_is_lifted_before_it_is_complete_says_so(pooler, console):
-    with pooler.login() as client, console_of(pooler) as second:
+    with pooler.login() as client, pooler.login_console() as second:
         client.query("BEGIN")
         console.send(wire.query("PAUSE"))
         wait_until(lambda: state_of(pooler)["paused"] == "yes", "all is paused")
@@ -143,7 +131,7 @@ def test_who_logs_in_while_all_is_paused_waits(pooler, console):
 def test_a_console_that_leaves_while_it_pauses_leaves_the_pause(pooler):
     with pooler.login() as client:
         client.query("BEGIN")
-        with console_of(pooler) as console:
+        with pooler.login_console() as console:
             console.send(wire.query("PAUSE app"))
             wait_until(lambda: database_of(pooler)["paused"] == 1, "the database is paused")
         client.query("COMMIT")
@@ -258,7 +246,7 @@ def test_reconnect_replaces_servers_when_they_are_free(pooler, console):
         (row,) = pooler.console("SHOW SERVERS")
         assert row["close_needed"] == 1
         console.send(wire.query("WAIT_CLOSE app"))
-        with console_of(pooler) as second:
+        with pooler.login_console() as second:
             second.query("WAIT_CLOSE second")
         assert client.query("SELECT pg_backend_pid()") == pid
         client.query("COMMIT")
@@ -323,7 +311,7 @@ def test_orders_are_in_the_log_with_who_gave_them(pooler, console):
 def test_orders_reach_databases_that_only_the_fallback_entry_knows(postgres, start_pooler):
     address = f"host={postgres.host} port={postgres.port}"
     pooler = start_pooler(postgres, databases={"app": address, "*": address})
-    with console_of(pooler) as console:
+    with pooler.login_console() as console:
         for command in ("RESUME second", "ENABLE second"):
             error = refusal_of(console, command)
             assert (error.sqlstate, error.text) == ("3D000", "no such database: second")
@@ -348,7 +336,7 @@ def test_all_who_wait_for_the_same_are_answered(pooler):
         client.query("BEGIN")
         other.query("BEGIN")
         orders = ("PAUSE app", "PAUSE", "PAUSE app", "PAUSE second", "PAUSE second")
-        consoles = [console_of(pooler) for _ in orders]
+        consoles = [pooler.login_console() for _ in orders]
         for console, order in zip(consoles, orders):
             console.send(wire.query(order))
         wait_until(lambda: state_of(pooler)["paused"] == "yes", "all is paused")

@@ -4,16 +4,8 @@
 import pytest
 
 from support import wire
-from support.pooler import CONSOLE_PASSWORD, CONSOLE_USER
 from support.waiting import wait_until
 from support.wire import ServerError
-
-
-@pytest.fixture
-def console(pooler):
-    with pooler.wire() as client:
-        client.login(CONSOLE_USER, CONSOLE_PASSWORD, "pgballast")
-        yield client
 
 
 def setting(pooler, key):
@@ -65,7 +57,7 @@ def test_a_reload_goes_back_to_what_the_file_says(pooler, console):
         ("SET default_pool_size = 99999999999999999999", "22023"),
         ("SET pool_mode = 'sometimes'", "22023"),
         ("SET query_timeout = '5 parsecs'", "22023"),
-        ("SET auth_type = ldap", "22023"),
+        ("SET auth_type = kerberos", "22023"),
         ("SET auth_file = '/nowhere/at/all'", "22023"),
         ("SET client_tls_sslmode = require", "22023"),
         ("SET listen_port = 99999", "22023"),
@@ -91,8 +83,7 @@ def test_what_makes_no_sense_is_refused_and_nothing_has_changed(pooler, console,
 
 
 def test_two_that_set_at_once_both_get_their_way(pooler, console):
-    with pooler.wire() as second:
-        second.login(CONSOLE_USER, CONSOLE_PASSWORD, "pgballast")
+    with pooler.login_console() as second:
         for n in range(1, 6):
             console.send(wire.query(f"SET query_timeout = {n}"))
             second.send(wire.query(f"SET server_lifetime = {n}"), wire.query("SET pool_mode = x"))

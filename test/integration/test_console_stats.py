@@ -6,7 +6,6 @@ import re
 import pytest
 
 from support import wire
-from support.pooler import CONSOLE_PASSWORD, CONSOLE_USER
 from support.waiting import wait_until
 
 
@@ -93,8 +92,7 @@ def test_times_are_of_queries_transactions_and_waits(single):
 
 def test_figures_go_with_their_pool_and_the_console_has_its_own(postgres, start_pooler):
     pooler = start_pooler(postgres, pool_idle_timeout=1, server_idle_timeout=1)
-    with pooler.wire() as console:
-        console.login(CONSOLE_USER, CONSOLE_PASSWORD, "pgbouncer")
+    with pooler.login_console("pgbouncer") as console:
         with pooler.login() as client:
             client.query("SELECT 1")
         before = totals(pooler, "pgbouncer")

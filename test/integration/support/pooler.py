@@ -234,6 +234,12 @@ class Pooler:
 
     # Console
 
+    def login_console(self, database="pgballast"):
+        """A raw connection of the operator's."""
+        wire = self.wire()
+        wire.login(CONSOLE_USER, CONSOLE_PASSWORD, database)
+        return wire
+
     def console(self, command):
         """Rows of one console command as dictionaries, in the console's order of columns."""
         with closing(self.connect(user=CONSOLE_USER, dbname="pgballast")) as connection:
