@@ -129,8 +129,12 @@ static int run_or_answer(struct options *o)
     if (o->action == OPTIONS_CHECK)
         return check_configuration(o);
     p.setup = program_load(o, NULL, NULL);
+    if (!p.setup && o->request.profile == CONFIG_URL)
+        return 2;
+    if (!p.setup && o->action == OPTIONS_RUN)
+        log_fatal("cannot load config file");
     if (!p.setup)
-        return o->request.profile == CONFIG_URL ? 2 : 1;
+        return 1;
     if (o->action == OPTIONS_RUN)
         return run(&p);
     int status = answer_only(o, p.setup);

@@ -162,9 +162,9 @@ def test_no_address_that_works_is_fatal(postgres, workspace):
 
 def test_nowhere_to_listen_is_fatal(postgres, workspace):
     pooler = Pooler(workspace, postgres, listen_addr="", unix_socket_dir="")
-    status, said = leaves(pooler)
-    assert status == 1
-    assert "nowhere to listen on" in said
+    assert leaves(pooler) == (1, "FATAL cannot load config file")
+    said = run(pooler)
+    assert "ERROR" in said.stderr and "nowhere to listen on" in said.stderr
 
 
 def test_a_unix_socket_that_somebody_answers_on_is_not_taken(postgres, workspace, start_pooler):
@@ -332,13 +332,17 @@ def test_a_failed_start_in_the_background_is_told_by_the_status(postgres, worksp
     assert not (pooler.directory / "pid").exists()
 
 
-def leaves(pooler, *options):
-    """Status and last line, without its time, of a start that is over at once."""
+def run(pooler, *options):
     program, ini = pooler.command
-    done = subprocess.run(
+    return subprocess.run(
         [str(program), *options, str(ini)], cwd=pooler.directory, env=pooler.environment,
         capture_output=True, text=True, timeout=20, **process.account(),
     )
+
+
+def leaves(pooler, *options):
+    """Status and last line, without its time, of a start that is over at once."""
+    done = run(pooler, *options)
     return done.returncode, done.stderr.splitlines()[-1].partition("] ")[2]
 
 
