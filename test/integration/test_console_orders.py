@@ -106,7 +106,8 @@ def test_a_pause_that_is_lifted_before_it_is_complete_says_so(pooler, console):
         client.query("BEGIN")
         console.send(wire.query("PAUSE"))
         wait_until(lambda: state_of(pooler)["paused"] == "yes", "all is paused")
-        assert refusal_of(second, "PAUSE").text == "already suspended/paused"
+        for order in ("PAUSE", "KILL", "KILL app", "SUSPEND"):
+            assert refusal_of(second, order).text == "already suspended/paused"
         second.query("RESUME")
         with pytest.raises(ServerError) as caught:
             console.rows()
