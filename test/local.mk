@@ -400,6 +400,7 @@ REPLAY_TESTS = \
 	test/replay/query-timeout-of-a-queued-statement.replay \
 	test/replay/query-wait-timeout-keeps-the-session.replay \
 	test/replay/query-wait-timeout-of-pgbouncer.replay \
+	test/replay/queue-outlasts-a-restart-of-the-database.replay \
 	test/replay/refused-breaker-is-told-at-the-login.replay \
 	test/replay/refused-connections-back-off.replay \
 	test/replay/refused-fence-closes-the-connection.replay \

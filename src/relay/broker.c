@@ -82,13 +82,15 @@ void broker_fail_waiting(struct session *ses, const struct error *err, bool fata
     fail_waiting(ses, err, span_of(NULL, 0), fatal);
 }
 
-void broker_fail_all(struct relay *r, struct pool *p, const struct error *err, struct span report)
+void broker_fail_all(struct relay *r, struct pool *p, const struct error *err, struct span report,
+                     bool logins_only)
 {
     bool fatal = setup_config(r->setup)->profile == CONFIG_INI;
     struct session *ses, *next;
     TAILQ_FOREACH_SAFE(ses, &r->sessions, link, next)
     {
-        if (ses->pool == p && ses->wait_since_us)
+        bool spared = logins_only && client_get_state(ses->client) == CLIENT_WAITING;
+        if (ses->pool == p && ses->wait_since_us && !spared)
             fail_waiting(ses, err, report, fatal);
     }
 }

@@ -32,8 +32,10 @@ void broker_stop_waiting(struct session *ses);
 /* Ends the wait with an error: the statement fails, or the connection if `fatal`. */
 void broker_fail_waiting(struct session *ses, const struct error *err, bool fatal);
 
-/* All clients of this worker that wait for the pool; `report` is the server's own, or empty. */
-void broker_fail_all(struct relay *r, struct pool *p, const struct error *err, struct span report);
+/* All clients of this worker that wait for the pool, or only those that wait to be welcomed;
+ * `report` is the server's own, or empty. */
+void broker_fail_all(struct relay *r, struct pool *p, const struct error *err, struct span report,
+                     bool logins_only);
 
 /* The server has no client and is at rest. */
 void broker_release(struct lent *l);

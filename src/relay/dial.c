@@ -348,13 +348,14 @@ struct fail_message {
     struct pool *pool;
     struct error error;
     struct buf report;
+    bool logins_only;
 };
 
 static void deliver_fail(struct message *m, void *receiver)
 {
     struct fail_message *f = container_of(m, struct fail_message, message);
     if (receiver)
-        broker_fail_all(receiver, f->pool, &f->error, buf_span(&f->report));
+        broker_fail_all(receiver, f->pool, &f->error, buf_span(&f->report), f->logins_only);
     buf_reset(&f->report);
     pool_unref(&f->pool);
     free(f);
@@ -371,13 +372,14 @@ static void refused_to_one(struct lent *l, const struct error *tell, struct span
 }
 
 static void fail_waiters(struct relay *r, struct pool *p, const struct error *err,
-                         struct span report)
+                         struct span report, bool logins_only)
 {
     for (int i = 0; i < r->shared->n_workers; i++) {
         struct fail_message *f = xcalloc(1, sizeof *f);
         f->message.deliver = deliver_fail;
         f->pool = pool_ref(p);
         f->error = *err;
+        f->logins_only = logins_only;
         if (report.n)
             buf_append(&f->report, report.p, report.n);
         mailbox_post(relay_mailbox(r->shared->relays[i]), &f->message);
@@ -405,6 +407,14 @@ static bool told_at_once(const struct lent *l, const struct server_end *end, str
         *tell = end->error;
     pool_inspect(l->pool, 0, &n);
     return n.idle + n.active + n.moving == 0;
+}
+
+/* With an ini file, statements that wait already outlast a restart of the database, as with
+ * PgBouncer, for as long as query_wait_timeout lets them. */
+static bool outlasts(const struct lent *l, const struct server_end *end, enum failure_class class)
+{
+    return setup_config(l->relay->setup)->profile == CONFIG_INI && !end->said_goodbye &&
+           class != FAILURE_PERMANENT;
 }
 
 /* No host is tried before its time. */
@@ -456,5 +466,5 @@ void dial_failed(struct lent *l, const struct server_end *end)
         break;
     }
     if (at_once)
-        fail_waiters(r, l->pool, &tell, end->report);
+        fail_waiters(r, l->pool, &tell, end->report, outlasts(l, end, class));
 }

@@ -118,6 +118,22 @@ static void check_negotiation(struct span body)
         check(n.names.n == body.n - 8 && n.names.n >= n.n_names);
 }
 
+/* What is kept of a report fits, and can be told on with another severity and SQLSTATE. */
+static void check_relay(struct span body, const struct report *r)
+{
+    static const struct error err = {"57P01", "ours"};
+    struct buf kept = {0}, b = {0};
+    struct report again;
+    report_keep(&kept, body);
+    check(buf_len(&kept) > 0 && buf_len(&kept) <= REPORT_KEPT_MAX);
+    report_relay(&b, "FATAL", &err, buf_span(&kept), NULL);
+    check(report_parse(body_of(&b), &again) && report_is_fatal(&again));
+    check(span_is(again.sqlstate, "57P01"));
+    check(body.n > REPORT_KEPT_MAX || span_equal(again.message, r->message));
+    buf_reset(&b);
+    buf_reset(&kept);
+}
+
 static void check_report(uint8_t type, struct span body)
 {
     struct report r, again;
@@ -133,6 +149,7 @@ static void check_report(uint8_t type, struct span body)
     check(span_equal(r.detail, again.detail) && span_equal(r.routine, again.routine));
     check(report_is_fatal(&r) == report_is_fatal(&again));
     buf_reset(&b);
+    check_relay(body, &r);
 }
 
 static void check_message(const struct frame *f, struct span message)
