@@ -429,6 +429,16 @@ static bool breakers_are_open(const struct terms *t)
     return true;
 }
 
+/* Some of our own reasons begin so: clients read them as they are. */
+static void log_failure(const struct lent *l, const struct server_end *end,
+                        enum failure_class class)
+{
+    static const char words[] = "server login failed: ";
+    bool said = strncmp(end->error.text, words, strlen(words)) == 0;
+    lent_log(l, LOG_WARNING_LEVEL, "%s%s%s (%s)", said ? "" : words,
+             end->said_goodbye ? "FATAL " : "", end->error.text, failure_class_name(class));
+}
+
 void dial_failed(struct lent *l, const struct server_end *end)
 {
     struct relay *r = l->relay;
@@ -442,8 +452,7 @@ void dial_failed(struct lent *l, const struct server_end *end)
     l->dialing = false;
     doubt_name(l, end);
     counter_add(&l->stats->server_failed, 1);
-    lent_log(l, LOG_WARNING_LEVEL, "server login failed: %s%s (%s)",
-             end->said_goodbye ? "FATAL " : "", end->error.text, failure_class_name(class));
+    log_failure(l, end, class);
     if (l->own_of && (class == FAILURE_PERMANENT || class == FAILURE_SLOTS || at_once)) {
         refused_to_one(l, &tell, end->report, jitter);
         return;
