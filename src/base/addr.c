@@ -49,6 +49,17 @@ bool addr_from_path(struct addr *a, const char *path)
     return true;
 }
 
+void addr_unmap(struct addr *a)
+{
+    if (a->u.sa.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&a->u.in6.sin6_addr))
+        return;
+    struct sockaddr_in in4 = {.sin_family = AF_INET, .sin_port = a->u.in6.sin6_port};
+    memcpy(&in4.sin_addr, &a->u.in6.sin6_addr.s6_addr[12], sizeof in4.sin_addr);
+    memset(a, 0, sizeof *a);
+    a->u.in4 = in4;
+    a->len = sizeof in4;
+}
+
 uint16_t addr_port(const struct addr *a)
 {
     if (a->u.sa.sa_family == AF_INET)

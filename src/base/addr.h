@@ -30,6 +30,9 @@ struct addr *addr_compact(const struct addr *a);
 bool addr_from_literal(struct addr *a, const char *text, uint16_t port);
 /* A Unix socket path ('@' first: abstract name); false if it is too long. */
 bool addr_from_path(struct addr *a, const char *path);
+/* An IPv4 address that a socket of both families shows as ::ffff:a.b.c.d becomes that IPv4 address.
+ */
+void addr_unmap(struct addr *a);
 uint16_t addr_port(const struct addr *a);
 bool addr_is_unix(const struct addr *a);
 bool addr_equal(const struct addr *a, const struct addr *b);

@@ -135,9 +135,11 @@ static bool accept_one(struct listeners *ls, int listen_fd)
 {
     struct addr peer = {.len = sizeof peer.u};
     int fd = accept4(listen_fd, &peer.u.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0)
+    if (fd >= 0) {
+        /* A socket that somebody else has opened may be one of both families. */
+        addr_unmap(&peer);
         ls->ops->on_accept(ls->owner, fd, &peer);
-    else if (errno == EAGAIN)
+    } else if (errno == EAGAIN)
         return false;
     else if (!is_about_the_peer(errno)) {
         in_trouble(ls, listen_fd, errno);

@@ -216,6 +216,32 @@ static void test_listener_takes_inherited_sockets_that_listen(void **state)
     host_close(&h);
 }
 
+/* As systemd opens them without BindIPv6Only: rules for IPv4 addresses are for these peers too. */
+static void test_listener_knows_ipv4_peers_on_a_socket_of_both_families(void **state)
+{
+    (void)state;
+    struct host h;
+    struct error err;
+    struct addr any, to;
+    char text[ADDR_TEXT];
+    int zero = 0, fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        skip(); /* no IPv6 here */
+    assert_true(addr_from_literal(&any, "::", 0));
+    assert_int_equal(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero), 0);
+    assert_int_equal(bind(fd, &any.u.sa, any.len), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    host_open(&h);
+    assert_true(listeners_add_inherited(h.ls, fd, &err));
+    assert_true(addr_from_literal(&to, "127.0.0.1", addr_port(listeners_addr(h.ls, 0))));
+    int c = dial(&to);
+    UNTIL(h.loop, h.n == 1);
+    assert_int_equal(h.peers[0].u.sa.sa_family, AF_INET);
+    assert_string_equal(addr_host_text(&h.peers[0], text, sizeof text), "127.0.0.1");
+    close(c);
+    host_close(&h);
+}
+
 static void test_listener_pauses_resumes_and_closes(void **state)
 {
     (void)state;
@@ -310,6 +336,7 @@ int main(void)
         cmocka_unit_test(test_listener_makes_unix_sockets_with_their_mode_and_removes_them),
         cmocka_unit_test(test_listener_replaces_a_stale_socket_but_not_a_living_one_or_a_file),
         cmocka_unit_test(test_listener_takes_inherited_sockets_that_listen),
+        cmocka_unit_test(test_listener_knows_ipv4_peers_on_a_socket_of_both_families),
         cmocka_unit_test(test_listener_pauses_resumes_and_closes),
         cmocka_unit_test(test_listener_accepts_who_has_connected_before_it_closes),
         cmocka_unit_test(test_listener_neither_spins_nor_keeps_peers_waiting_without_descriptors),
