@@ -324,6 +324,7 @@ REPLAY_TESTS = \
 	test/replay/auth-query-finds-a-secret.replay \
 	test/replay/auth-query-is-asked-again.replay \
 	test/replay/auth-query-of-several-workers.replay \
+	test/replay/auth-query-renames-to-somebody-listed.replay \
 	test/replay/auth-query-waits-in-the-queue.replay \
 	test/replay/auth-query-whose-client-leaves.replay \
 	test/replay/authentication-ok-before-proof.replay \

@@ -83,6 +83,9 @@ void client_who_found(struct client_known *known, struct client_who **wp, struct
     if (old->found == secret && span_is(user, old->user))
         return;
     struct client_who *w = make(old->setup, user, span_str(old->database));
+    /* Renamed to somebody on the list: who comes by that name is to be asked for his own secret. */
+    if (w->login.secret)
+        known = NULL;
     w->found = secret_ref(secret);
     if (old->login.by_query)
         w->login.by_query = true; /* whoever he was renamed to */
