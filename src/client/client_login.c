@@ -460,7 +460,8 @@ void client_found(struct client *c, const struct client_finding *f)
     if (!run->called_user && !span_is(f->user, client_user(c)))
         run->called_user = xstrdup(client_user(c));
     client_who_found(c->context->known, &c->who, f->user, f->secret);
-    run->remembered = f->remembered;
+    /* What is asked again is settled by what comes, even if somebody else has asked for it. */
+    run->remembered = f->remembered && buf_is_empty(&run->proof);
     if (client_setup_login(c)->is_console)
         client_method_grant_console(c);
     if (buf_is_empty(&run->proof))
