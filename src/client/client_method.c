@@ -161,11 +161,11 @@ bool client_method_admits(struct client *c, struct error *err)
 
 /* ---- by an exchange -------------------------------------------------------------------- */
 
-/* Somebody who does not exist is asked as most users are. */
+/* Somebody who does not exist, or has nothing to prove it by, is asked as most users are. */
 enum login_method client_method_exchange(const struct client *c, enum login_method method)
 {
     const struct secret *secret = client_setup_login(c)->secret;
-    if (!secret)
+    if (!secret || secret_kind_of(secret) == SECRET_NONE)
         secret = setup_decoy(c->who->setup);
     bool scram = method == LOGIN_MD5 && secret && secret_kind_of(secret) == SECRET_SCRAM;
     return scram ? LOGIN_SCRAM : method;

@@ -185,11 +185,13 @@ def iterations_for(doors, user):
 
 def test_who_does_not_exist_is_asked_as_most_users_are(workspace, postgres):
     users = {name: scram_verifier(PASSWORD, 5000) for name in ("a", "b", "c", "d")}
+    users["nameless"] = ""
     doors = Doors(workspace, postgres, users=users, auth_type="md5").start()
     try:
         assert enter(doors, "a", "other") == [["app"]]
         sasl = first_request(doors, "a", "other")
         assert first_request(doors, "nobody", "other") == sasl
+        assert first_request(doors, "nameless", "other") == sasl
         assert first_request(doors, "app", "other") != sasl
         assert iterations_for(doors, "nobody") == iterations_for(doors, "a") == "5000"
         assert refusal(doors, "nobody", "other").sqlstate == "28P01"
