@@ -95,13 +95,18 @@ static bool give_to_group(const char *path, const char *group)
     return false;
 }
 
+char *listen_unix_path(const struct config *cfg)
+{
+    return xasprintf("%s/.s.PGSQL.%d", cfg->unix_socket_dir, cfg->listen_port);
+}
+
 static bool add_unix(struct listeners *ls, const struct config *cfg)
 {
     struct error err;
     const char *group = cfg->unix_socket_group;
     if (!cfg->unix_socket_dir[0])
         return true;
-    char *path = xasprintf("%s/.s.PGSQL.%d", cfg->unix_socket_dir, cfg->listen_port);
+    char *path = listen_unix_path(cfg);
     bool ok = listeners_add_unix(ls, path, (mode_t)cfg->unix_socket_mode, &err);
     bool optional = cfg->profile == CONFIG_URL;
     if (!ok)

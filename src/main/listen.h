@@ -11,6 +11,9 @@ struct http;
 struct loop;
 struct workers;
 
+/* Where the Unix socket is, in a directory or abstract; owned by the caller. */
+char *listen_unix_path(const struct config *cfg);
+
 /* For connections that are accepted. */
 void listen_tcp_options(const struct config *cfg, struct tcp_options *out);
 

@@ -226,6 +226,14 @@ static bool make_room(struct program *p)
     return false;
 }
 
+static char *predecessor_path(const struct config *cfg)
+{
+    char *path = listen_unix_path(cfg);
+    char *old = xasprintf("%s" LISTENER_OLD, path);
+    free(path);
+    return old;
+}
+
 /* The old process may have left, and removed it, meanwhile. */
 static bool replace_pidfile(const char *path, pid_t old)
 {
@@ -268,6 +276,8 @@ bool program_start(struct program *p)
     if (!p->listeners)
         return false;
     p->shutdown.listeners = p->shared.listeners = p->listeners;
+    if (replaces)
+        p->shared.predecessor = predecessor_path(cfg);
     workers_start(p->workers);
     if (!start_http(p, cfg, replaces) || !make_room(p))
         return false;
@@ -301,6 +311,10 @@ void program_stop(struct program *p)
     lookups_free(&p->shared.lookups);
     pids_free(&p->shared.pids);
     peer_ledger_free(&p->shared.peers);
+    if (p->shared.predecessor)
+        (void)unlink(p->shared.predecessor);
+    free(p->shared.predecessor);
+    p->shared.predecessor = NULL;
     keycache_free(&p->shared.keycache);
     loop_free(&p->loop);
     setup_unref(&p->setup);

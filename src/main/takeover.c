@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "conf/config.h"
+#include "main/listen.h"
 #include "proto/frame.h"
 #include "proto/frontend.h"
 #include "proto/report.h"
@@ -164,7 +165,7 @@ static char *socket_path(const struct config *cfg, struct addr *a, struct error 
                   "unix_socket_dir must name a directory");
         return NULL;
     }
-    char *path = xasprintf("%s/.s.PGSQL.%d", cfg->unix_socket_dir, (int)cfg->listen_port);
+    char *path = listen_unix_path(cfg);
     if (addr_from_path(a, path))
         return path;
     error_set(err, "", "Unix socket path \"%.100s\" is too long", path);

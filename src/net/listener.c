@@ -394,6 +394,15 @@ static struct listener *open_unix(struct listeners *ls, const char *path, mode_t
     return li;
 }
 
+/* Another name for the socket that was there: what it is called changes nothing for who has it. */
+static void keep_old(const char *path)
+{
+    char *old = xasprintf("%s" LISTENER_OLD, path);
+    (void)unlink(old);
+    (void)link(path, old);
+    free(old);
+}
+
 /* Whoever connects meanwhile reaches the socket that was there, or this one. */
 static bool move_to(struct listener *li, const char *path, struct error *err)
 {
@@ -411,6 +420,8 @@ bool listeners_add_unix(struct listeners *ls, const char *path, mode_t mode, str
     char *beside = xasprintf("%s.new", path);
     struct listener *li = open_unix(ls, beside, mode, err);
     free(beside);
+    if (li)
+        keep_old(path);
     return li && move_to(li, path, err);
 }
 

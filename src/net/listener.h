@@ -26,10 +26,14 @@ struct listener_ops {
     void (*on_trouble)(void *owner, const struct error *err);
 };
 
+#define LISTENER_OLD ".old"
+
 struct listener_options {
     int backlog; /* 0: 128, PgBouncer's */
     bool reuse_port;
-    bool replace_unix;      /* a socket file, also one that somebody answers on */
+    /* A socket file, also one that somebody answers on, who can be reached under its name with
+     * LISTENER_OLD from then on. */
+    bool replace_unix;
     bool defer_accept;      /* TCP: a connection is accepted when it has said something */
     struct tcp_options tcp; /* for accepted connections, which inherit them */
 };

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct peer_run {
     TAILQ_ENTRY(peer_run) link; /* relay->peer_runs, then relay->dead_peer_runs */
@@ -154,6 +155,19 @@ static void on_end(void *owner, enum stream_end how, const struct error *err)
 
 static const struct stream_ops run_ops = {.on_input = on_input, .on_end = on_end};
 
+/* It cannot come back. */
+static void predecessor_has_left(struct relay_shared *shared)
+{
+    if (!atomic_exchange_explicit(&shared->predecessor_has_left, true, memory_order_relaxed))
+        (void)unlink(shared->predecessor);
+}
+
+static bool has_predecessor(const struct relay_shared *shared)
+{
+    return shared->predecessor &&
+           !atomic_load_explicit(&shared->predecessor_has_left, memory_order_relaxed);
+}
+
 static void on_dialed(void *owner, const struct dialer_result *result)
 {
     struct peer_run *run = owner;
@@ -161,6 +175,8 @@ static void on_dialed(void *owner, const struct dialer_result *result)
     run->dialer = NULL;
     if (result->fd < 0) {
         char *reason = xasprintf("connect failed: %s", result->error.text);
+        if (run->peer == PEER_PREDECESSOR)
+            predecessor_has_left(run->relay->shared);
         run_end(run, reason);
         free(reason);
         return;
@@ -201,11 +217,25 @@ static const struct config_peer *find_peer(struct setup *setup, int id)
     return peer;
 }
 
+static void connect_to_predecessor(struct peer_run *run)
+{
+    struct addr_list *to = addr_list_from_literal(run->where, 0);
+    if (to)
+        dial(run, to);
+    else
+        run_end(run, "its path is too long");
+    addr_list_unref(&to);
+}
+
 /* It has a place. What the peer is now counts, not what it was when the request came. */
 static void run_connect(struct peer_run *run)
 {
     struct relay *r = run->relay;
     const struct config_peer *peer = find_peer(r->setup, run->peer);
+    if (run->peer == PEER_PREDECESSOR) {
+        connect_to_predecessor(run);
+        return;
+    }
     if (!peer) {
         run_end(run, "peer removed");
         return;
@@ -231,13 +261,13 @@ static unsigned limit_of(const struct config *cfg, const struct config_peer *pee
     return (unsigned)(peer->pool_size == CONFIG_INHERIT ? cfg->default_pool_size : peer->pool_size);
 }
 
-static struct peer_run *run_new(struct relay *r, const struct config_peer *peer,
-                                uint64_t requester_id)
+/* Takes where. */
+static struct peer_run *run_new(struct relay *r, int peer, char *where, uint64_t requester_id)
 {
     struct peer_run *run = xcalloc(1, sizeof *run);
     run->relay = r;
-    run->peer = peer->id;
-    run->where = xasprintf("%s:%u", peer->host.name, (unsigned)peer->host.port);
+    run->peer = peer;
+    run->where = where;
     run->requester_id = requester_id;
     run->born_us = loop_now(r->loop);
     run->place.id = relay_next_id(r);
@@ -248,22 +278,13 @@ static struct peer_run *run_new(struct relay *r, const struct config_peer *peer,
     return run;
 }
 
-bool peer_forward(struct relay *r, const struct client *requester, struct span key)
+static void run_begin(struct peer_run *run, const uint8_t *key, unsigned limit)
 {
-    const struct config *cfg = setup_config(r->setup);
-    uint8_t onward[CANCEL_KEY];
-    if (!cfg->peer_id || key.n != CANCEL_KEY)
-        return false;
-    memcpy(onward, key.p, CANCEL_KEY);
-    int id = cancel_key_peer(onward);
-    const struct config_peer *peer = id == cfg->peer_id ? NULL : find_peer(r->setup, id);
-    if (!peer || !cancel_key_spend_hop(onward))
-        return false;
-    struct peer_run *run = run_new(r, peer, client_id(requester));
-    memcpy(run->key, onward, CANCEL_KEY);
+    struct relay *r = run->relay;
+    unsigned max_queue = (unsigned)setup_config(r->setup)->max_unauthenticated;
+    memcpy(run->key, key, CANCEL_KEY);
     set_deadline(run);
-    switch (peer_ledger_enter(r->shared->peers, &run->place, id, limit_of(cfg, peer),
-                              (unsigned)cfg->max_unauthenticated)) {
+    switch (peer_ledger_enter(r->shared->peers, &run->place, run->peer, limit, max_queue)) {
     case PEER_OUT:
         run_end(run, "too many cancel requests wait for this peer");
         break;
@@ -274,6 +295,31 @@ bool peer_forward(struct relay *r, const struct client *requester, struct span k
     case PEER_SENT:
         break;
     }
+}
+
+/* The peer that the key names; NULL: it is none, or may not be passed on to it. */
+static const struct config_peer *peer_of(struct relay *r, uint8_t key[CANCEL_KEY])
+{
+    int id = cancel_key_peer(key), ours = (int)setup_config(r->setup)->peer_id;
+    const struct config_peer *peer = ours && id != ours ? find_peer(r->setup, id) : NULL;
+    return peer && cancel_key_spend_hop(key) ? peer : NULL;
+}
+
+bool peer_forward(struct relay *r, const struct client *requester, struct span key)
+{
+    const struct config *cfg = setup_config(r->setup);
+    uint8_t onward[CANCEL_KEY];
+    if (key.n != CANCEL_KEY)
+        return false;
+    memcpy(onward, key.p, CANCEL_KEY);
+    const struct config_peer *peer = peer_of(r, onward);
+    if (!peer && !has_predecessor(r->shared))
+        return false;
+    char *where = peer ? xasprintf("%s:%u", peer->host.name, (unsigned)peer->host.port)
+                       : xstrdup(r->shared->predecessor);
+    struct peer_run *run =
+        run_new(r, peer ? peer->id : PEER_PREDECESSOR, where, client_id(requester));
+    run_begin(run, onward, peer ? limit_of(cfg, peer) : (unsigned)cfg->default_pool_size);
     return true;
 }
 
@@ -285,7 +331,7 @@ static bool new_limit(int id, unsigned *out, void *arg)
     const struct config_peer *peer = find_peer(setup, id);
     if (peer)
         *out = limit_of(setup_config(setup), peer);
-    return peer != NULL;
+    return peer || id == PEER_PREDECESSOR;
 }
 
 void peer_refit(struct relay_shared *shared, struct setup *setup)

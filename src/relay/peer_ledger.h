@@ -14,6 +14,9 @@
 struct peer_count;
 struct peer_ledger;
 
+/* The process whose place we took is like a peer that the configuration does not know. */
+#define PEER_PREDECESSOR 0
+
 enum peer_stage {
     PEER_OUT, /* not in the ledger */
     PEER_QUEUED,

@@ -76,6 +76,8 @@ struct relay_shared {
     struct cancel_keys *cancel_keys;
     struct pids *pids;
     struct peer_ledger *peers;
+    char *predecessor; /* -R: the Unix socket of the process whose place we took; NULL: none */
+    atomic_bool predecessor_has_left;
     struct keycache *keycache;
     struct blocking *blocking; /* PAM, LDAP */
     struct lookups *lookups;

@@ -343,6 +343,8 @@ struct peers_run {
 static void add_peer(const struct peer_numbers *n, void *arg)
 {
     const struct peers_run *run = arg;
+    if (n->peer == PEER_PREDECESSOR)
+        return;
     struct inspect_peer_pool row = {
         .peer_id = n->peer,
         .cl_active_cancel_req = n->sent,

@@ -12,6 +12,7 @@ import pytest
 from support import process, wire
 from support.pooler import Pooler
 from support.waiting import wait_until
+from support.wire import ServerError
 
 
 @pytest.fixture
@@ -35,6 +36,10 @@ def successor(workspace, postgres):
 
 def start_old(postgres, start_pooler, **settings):
     return start_pooler(postgres, unix_socket_dir=".", pidfile="pid", **settings)
+
+
+def is_running(postgres):
+    return postgres.backends(where="state = 'active' AND query LIKE '%pg_sleep(60)%'")
 
 
 def comes_up(pooler):
@@ -67,7 +72,18 @@ def test_clients_stay_and_new_ones_reach_the_new_process(postgres, start_pooler,
         new.host = str(old.directory)
         assert new.console("SHOW CLIENTS WHERE database = 'app'") == []
         stays.query("COMMIT")
+        # Its requests to cancel arrive at the new process.
+        stays.send(wire.query("SELECT pg_sleep(60)"))
+        wait_until(lambda: is_running(postgres), "the statement runs")
+        stays.cancel()
+        with pytest.raises(ServerError, match="57014"):
+            stays.rows()
+        assert (old.directory / f".s.PGSQL.{old.port}.old").exists()
     assert old.process.wait(timeout=20) == 0
+    with old.wire() as late:
+        late.send(wire.request(80877102, stays.key))
+        assert late.is_closed_by_peer()
+    assert not (old.directory / f".s.PGSQL.{old.port}.old").exists()
     assert "client connections dropped, exiting" in old.log()
     assert (old.directory / "pid").exists()
     assert new.console("SHOW VERSION")

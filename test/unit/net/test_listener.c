@@ -267,6 +267,39 @@ static void test_listener_pauses_resumes_and_closes(void **state)
     host_close(&h);
 }
 
+static void
+test_listener_takes_the_place_of_a_living_unix_socket_which_keeps_another_name(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/pgballast-listen.XXXXXX", path[64], old[64], beside[64];
+    const struct listener_options o = {.replace_unix = true};
+    struct host first, second = {.loop = loop_new()};
+    struct addr a, b;
+    struct error err;
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/s", dir);
+    snprintf(old, sizeof old, "%s/s" LISTENER_OLD, dir);
+    snprintf(beside, sizeof beside, "%s/s.new", dir);
+    assert_true(addr_from_path(&a, path) && addr_from_path(&b, old));
+    host_open(&first);
+    second.ls = listeners_new(second.loop, &o, &ops, &second);
+    assert_true(listeners_add_unix(first.ls, path, 0700, &err));
+    assert_true(listeners_add_unix(second.ls, path, 0700, &err));
+    assert_true(addr_equal(listeners_addr(second.ls, 0), &a));
+    int one = dial(&a), two = dial(&b);
+    UNTIL(second.loop, second.n == 1);
+    UNTIL(first.loop, first.n == 1);
+    host_close(&first); /* removes nothing of the other's */
+    assert_int_equal(access(path, F_OK), 0);
+    host_close(&second);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(access(beside, F_OK), -1);
+    close(one);
+    close(two);
+    unlink(old);
+    assert_int_equal(rmdir(dir), 0);
+}
+
 static void test_listener_accepts_who_has_connected_before_it_closes(void **state)
 {
     (void)state;
@@ -338,6 +371,8 @@ int main(void)
         cmocka_unit_test(test_listener_takes_inherited_sockets_that_listen),
         cmocka_unit_test(test_listener_knows_ipv4_peers_on_a_socket_of_both_families),
         cmocka_unit_test(test_listener_pauses_resumes_and_closes),
+        cmocka_unit_test(
+            test_listener_takes_the_place_of_a_living_unix_socket_which_keeps_another_name),
         cmocka_unit_test(test_listener_accepts_who_has_connected_before_it_closes),
         cmocka_unit_test(test_listener_neither_spins_nor_keeps_peers_waiting_without_descriptors),
     };
