@@ -153,7 +153,9 @@ static const char *const more[SETTING_COUNT] = {
         "no reason to set it.",
     [S(max_server_connections)] = "Keep it below what the server allows.",
     [S(max_wait_queue)] = "Who comes later is refused at once.",
-    [S(min_pool_size)] = "See warm_window.",
+    [S(min_pool_size)] =
+        "With an ini file as in PgBouncer: while the pool has clients, and always for the forced "
+        "user of a database. With a URL, and for hosts of Neon: see warm_window.",
     [S(pool_mode)] = "In transaction mode prepared statements of the protocol and reported "
                      "parameters follow the client; other session state does not.",
     [S(query_timeout)] = "The client reads an error and keeps its session. Only if the cancel "

@@ -5,10 +5,9 @@ import threading
 from collections import Counter
 from contextlib import closing
 
-import psycopg2
+import psycopg2.extras
 import pytest
 
-from support import process
 from support.waiting import wait_until
 from support.wire import Disconnected, ServerError, query
 
@@ -65,15 +64,13 @@ class Watch:
 
     def _look_at_console(self, cursor):
         cursor.execute("SHOW DATABASES")
-        names = [column.name for column in cursor.description]
-        rows = [dict(zip(names, row)) for row in cursor.fetchall()]
+        rows = cursor.fetchall()
         self._note(
             shown_database=max(row["current_connections"] for row in rows),
             database_clients=max(row["current_client_connections"] for row in rows),
         )
         cursor.execute("SHOW USERS")
-        names = [column.name for column in cursor.description]
-        rows = [dict(zip(names, row)) for row in cursor.fetchall()]
+        rows = cursor.fetchall()
         self._note(
             shown_user=max(row["current_connections"] for row in rows),
             user_clients=max(row["current_client_connections"] for row in rows),
@@ -81,7 +78,7 @@ class Watch:
 
     def _run(self):
         with closing(self.pooler.connect(user="console", dbname="pgballast")) as connection:
-            with connection.cursor() as cursor:
+            with connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
                 while not self.stopping.is_set():
                     self._look_at_postgres()
                     self._look_at_console(cursor)
