@@ -8,6 +8,7 @@
 #include "proto/frontend.h"
 #include "relay/link.h"
 #include "relay/names.h"
+#include "relay/terms.h"
 
 void provide_expect(struct session *ses, enum expect_kind kind, enum expect_owner owner,
                     uint64_t arg, uint32_t serial)
@@ -47,6 +48,9 @@ void provide_room(struct session *ses, uint64_t id, bool may_be_there)
         server_statements_again(provide_have(ses), id, unit);
         return;
     }
+    /* As it is now: it may have been lowered or raised since the server was opened. */
+    server_statements_set_cap(provide_have(ses),
+                              terms_statement_room(setup_config(ses->relay->setup)));
     uint64_t evicted = server_statements_add(provide_have(ses), id, unit);
     while (evicted && close_on_server(ses, evicted, evicted))
         evicted = server_statements_evict(provide_have(ses));

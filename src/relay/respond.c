@@ -277,10 +277,9 @@ static void on_answered(struct server *s, const struct expect *e)
 {
     struct lent *l = lent_of(s);
     names_answered(l, e);
-    if (e->kind == EXPECT_PARSE && e->arg != NAMES_UNNAMED) {
+    if (e->kind == EXPECT_PARSE && e->arg && e->arg != NAMES_UNNAMED) {
         counter_add(&l->stats->server_parse, 1);
-        if (e->arg)
-            findings_note_parsed(l->terms->findings, e->arg);
+        findings_note_parsed(l->terms->findings, e->arg);
     }
     if (e->owner == EXPECT_GATE && e->kind == EXPECT_EXECUTE && e->arg)
         link_gate_passed(l);

@@ -163,11 +163,15 @@ bool terms_succeed(struct terms *t, const struct terms *before)
  * servers need some room. */
 #define STATEMENTS_LEAST 64
 
+unsigned terms_statement_room(const struct config *cfg)
+{
+    return cfg->max_prepared_statements ? (unsigned)cfg->max_prepared_statements : STATEMENTS_LEAST;
+}
+
 void terms_login(const struct terms *t, size_t host, struct keycache *kc, struct server_login *out)
 {
     const struct config *cfg = setup_config(t->setup);
     enum sslmode mode = effective_sslmode(cfg, t->db, &t->db->hosts[host]);
-    unsigned room = (unsigned)cfg->max_prepared_statements;
     *out = (struct server_login){
         .user = t->user,
         .database = t->database,
@@ -185,7 +189,7 @@ void terms_login(const struct terms *t, size_t host, struct keycache *kc, struct
         .allow_cleartext = cfg->profile == CONFIG_INI,
         .channel_binding = (int)effective_channel_binding(cfg, t->db),
         .max_iterations = SCRAM_ITERATIONS_MAX,
-        .max_prepared = room ? room : STATEMENTS_LEAST,
+        .max_prepared = terms_statement_room(cfg),
         .connect_timeout_us = cfg->server_connect_timeout_us,
         .auth_timeout_us = cfg->server_connect_timeout_us,
         .wake_timeout_us = cfg->server_wake_timeout_us,

@@ -72,6 +72,8 @@ struct terms *terms_ref(struct terms *t);
 /* Clears the pointer; NULL inside is fine. */
 void terms_unref(struct terms **t);
 
+/* How many prepared statements a server keeps. */
+unsigned terms_statement_room(const struct config *cfg);
 /* For one connection to hosts[i]; borrowed from t. */
 void terms_login(const struct terms *t, size_t host, struct keycache *kc, struct server_login *out);
 void terms_dialer_options(const struct terms *t, struct dialer_options *out);

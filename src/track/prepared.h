@@ -187,6 +187,8 @@ struct server_statements {
     struct server_statement_list gone; /* forgotten by a message that may still be skipped */
     unsigned cap;                      /* max_prepared_statements */
     unsigned count;
+    uint64_t unit;           /* of the last add */
+    uint64_t evicted_unit;   /* the last in which one was given to it and made room again */
     uint64_t unnamed_client; /* 0: the unnamed statement is nobody's */
     uint64_t unnamed_generation;
     uint64_t unnamed_unit; /* in which it was given that */
@@ -198,6 +200,11 @@ void server_statements_fini(struct server_statements *ss);
 static inline unsigned server_statements_cap(const struct server_statements *ss)
 {
     return ss->cap;
+}
+/* Above it then: server_statements_evict. */
+static inline void server_statements_set_cap(struct server_statements *ss, unsigned cap)
+{
+    ss->cap = cap;
 }
 static inline unsigned server_statements_count(const struct server_statements *ss)
 {

@@ -14,11 +14,11 @@ struct server_statement {
     UT_hash_handle hh;
     TAILQ_ENTRY(server_statement) link;
     uint64_t id;
-    uint64_t since;  /* the unit in which it was added */
+    uint64_t since;  /* the unit from which on an answer to a Parse is about it */
     uint64_t unit;   /* in which its Parse was sent, or in which it was set aside */
     uint32_t serial; /* by what it was set aside */
     bool sure;       /* a Parse of it was answered: the server has it until it is closed */
-    bool doubtful;   /* a Close of it was skipped, what else was sent about it is not known */
+    bool doubtful;   /* it may be there or not: what was answered or skipped cannot be told */
 };
 
 void server_statements_init(struct server_statements *ss, unsigned cap)
@@ -75,9 +75,17 @@ uint64_t server_statements_unit(const struct server_statements *ss, uint64_t id)
     return 0;
 }
 
+/* Makes room: is its Parse in the unit that is being sent? */
+static void leaves(struct server_statements *ss, const struct server_statement *e)
+{
+    if (e->unit == ss->unit)
+        ss->evicted_unit = ss->unit;
+}
+
 uint64_t server_statements_add(struct server_statements *ss, uint64_t id, uint64_t unit)
 {
     assert(id != 0 && ss->cap > 0);
+    ss->unit = unit;
     if (server_statements_touch(ss, id))
         return 0;
     struct server_statement *e = NULL;
@@ -85,12 +93,15 @@ uint64_t server_statements_add(struct server_statements *ss, uint64_t id, uint64
     if (ss->count >= ss->cap) {
         e = TAILQ_FIRST(&ss->used);
         evicted = e->id;
+        leaves(ss, e);
         unhook(ss, e);
     } else {
         e = xmalloc(sizeof *e);
     }
     e->id = id;
-    e->since = e->unit = unit;
+    /* Then the answer to an earlier Parse cannot be told from the answer to this one. */
+    e->since = ss->evicted_unit == unit ? unit + 1 : unit;
+    e->unit = unit;
     e->sure = e->doubtful = false;
     HASH_ADD(hh, ss->by_id, id, sizeof e->id, e);
     TAILQ_INSERT_TAIL(&ss->used, e, link);
@@ -153,6 +164,7 @@ uint64_t server_statements_evict(struct server_statements *ss)
         return 0;
     struct server_statement *e = TAILQ_FIRST(&ss->used);
     uint64_t id = e->id;
+    leaves(ss, e);
     unhook(ss, e);
     free(e);
     return id;
@@ -192,11 +204,11 @@ void server_statements_parsed(struct server_statements *ss, uint64_t id, uint64_
     struct server_statement *e = find(ss, id);
     if (!e)
         e = find_gone(ss, id);
-    /* The one that was parsed may have made room and have been added again. */
-    if (!e || e->since > unit)
+    if (!e)
         return;
-    e->sure = true;
-    e->doubtful = false;
+    /* The one that was parsed may have made room and have been added again. */
+    e->doubtful = e->since > unit;
+    e->sure = !e->doubtful;
 }
 
 void server_statements_skipped(struct server_statements *ss, uint64_t id, uint64_t unit)

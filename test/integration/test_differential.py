@@ -321,6 +321,12 @@ def test_sessions_through_fewer_servers_are_as_direct_ones(postgres, start_poole
     compare(postgres, start_pooler(postgres, default_pool_size=SERVERS), topic, CLIENTS)
 
 
+@pytest.mark.parametrize("most", [1, 3])
+def test_names_are_the_same_where_servers_keep_few_of_them(postgres, start_pooler, most):
+    pooler = start_pooler(postgres, default_pool_size=2, max_prepared_statements=most)
+    compare(postgres, pooler, "names", CLIENTS // 2)
+
+
 @pytest.mark.parametrize("topic", ["values", "names", "everything"])
 def test_in_session_mode_each_report_comes_where_it_does_directly(postgres, start_pooler, topic):
     """Servers are used by several clients in turn."""

@@ -242,7 +242,14 @@ static void test_what_made_room_and_came_back_is_judged_by_its_second_parse(void
     assert_int_equal(server_statements_add(&ss, 1, 2), 2);
     server_statements_parsed(&ss, 1, 1); /* the first, which is closed by now */
     server_statements_skipped(&ss, 1, 2);
-    assert_false(server_statements_has(&ss, 1));
+    assert_true(server_statements_is_doubtful(&ss, 1));
+    /* The same in one unit. */
+    server_statements_add(&ss, 3, 5);
+    assert_int_equal(server_statements_add(&ss, 4, 5), 3);
+    assert_int_equal(server_statements_add(&ss, 3, 5), 4);
+    server_statements_parsed(&ss, 3, 5);
+    server_statements_skipped(&ss, 3, 5);
+    assert_true(server_statements_is_doubtful(&ss, 3));
     server_statements_fini(&ss);
 }
 
