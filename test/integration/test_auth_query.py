@@ -161,6 +161,16 @@ def test_many_logins_of_one_user_share_a_look_up(start, server):
     assert lookups(server) == 1
 
 
+def takes_md5(server):
+    try:
+        psycopg2.connect(
+            host="127.0.0.1", port=server.port, user="old_md5", password="one", dbname="app"
+        ).close()
+    except psycopg2.OperationalError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("method", ["plain", "md5"])
 def test_a_changed_password_works_at_once(start, server, method):
     pooler = start(auth_type=method, auth_query_cache_time=60)
@@ -170,10 +180,12 @@ def test_a_changed_password_works_at_once(start, server, method):
     hba.write_text("host all old_md5 127.0.0.1/32 md5\n" + before)
     server.sql("SELECT pg_reload_conf()")
     try:
+        wait_until(lambda: takes_md5(server), "the server has read its rules")
         with closing(login(pooler, "old_md5", "one")) as client:
             assert user_of(client) == "old_md5"
         server.sql("SET password_encryption = 'md5'; ALTER ROLE old_md5 PASSWORD 'two'")
         server.terminate_all("old_md5")
+        pooler.wait_for_pool(user="old_md5", sv_idle=0)
         with closing(login(pooler, "old_md5", "two")) as client:
             assert user_of(client) == "old_md5"
         assert lookups(server) == 2
@@ -188,6 +200,7 @@ def test_a_changed_verifier_works_at_the_second_attempt(start, server):
     login(pooler).close()
     server.sql("ALTER ROLE ann PASSWORD 'new secret'")
     server.terminate_all("ann")
+    pooler.wait_for_pool(user="ann", sv_idle=0)
     assert refused(pooler, "ann", "new secret").sqlstate == "28P01"
     with closing(login(pooler, "ann", "new secret")) as ann:
         assert user_of(ann) == "ann"
