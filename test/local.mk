@@ -385,6 +385,7 @@ REPLAY_TESTS = \
 	test/replay/malformed-messages-of-servers.replay \
 	test/replay/malformed-reports-of-servers.replay \
 	test/replay/malformed-startup-packets.replay \
+	test/replay/min-pool-size-is-kept-while-there-are-clients.replay \
 	test/replay/newer-protocol-is-negotiated.replay \
 	test/replay/notices-and-notifications.replay \
 	test/replay/notifications-name-who-was-told.replay \
