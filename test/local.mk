@@ -11,7 +11,7 @@ UNIT_LDADD = $(PGB_LIBS) $(CMOCKA_LIBS)
 # replay_main.c does and `make check` replays the corpus. LDADD is for programs that name no libraries
 # themselves, which only these don't.
 FUZZ_TARGETS =
-EXTRA_DIST += dev examples test/examples test/fuzz/corpus test/integration test/neonfront test/support
+EXTRA_DIST += dev examples test/examples test/fuzz/corpus test/integration test/neonfront test/soak test/support
 if FUZZ
 FUZZ_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 noinst_PROGRAMS += $(FUZZ_TARGETS)
