@@ -7,13 +7,15 @@ the subject of other tests.
 """
 
 import re
+import signal
 import socket
 import struct
 from contextlib import ExitStack, suppress
 
 import pytest
 
-from support import wire
+from support import process, wire
+from support.faultproxy import FaultProxy
 from support.pooler import Pooler
 from support.waiting import wait_until
 from support.wire import Disconnected, ServerError, Wire
@@ -364,3 +366,63 @@ def test_the_first_and_the_last_lines_are_those_of_pgbouncer(postgres, start_poo
                  r"LOG got SIGTERM, shutting down, waiting for all clients disconnect$",
                  r"LOG client connections dropped, exiting$"):
         assert re.search(rf"^{STAMP}{form}", pooler.log(), re.MULTILINE), form
+
+
+def test_a_server_that_is_lost_has_crashed_perhaps(postgres, start_pooler):
+    with FaultProxy(postgres.port, ca_file=postgres.ca_file) as proxy:
+        pooler = start_pooler(proxy)
+        with pooler.login() as client:
+            client.send(wire.query("SELECT pg_sleep(60)"))
+            pooler.wait_for_pool(sv_active=1)
+            proxy.reset()
+            lost = client.read_error()
+            assert (lost.severity, lost.sqlstate) == ("ERROR", "08006")
+            assert "server conn crashed?" in lost.text
+    form = rf"LOG {SERVER}app/app@{PLACE}closing because: .*server conn crashed\?"
+    wait_until(lambda: re.search(form, pooler.log()), form)
+
+
+def test_a_role_that_may_not_log_in_is_told_so_by_the_server(postgres, start_pooler):
+    postgres.sql("CREATE ROLE barred NOLOGIN PASSWORD 'barred'")
+    try:
+        pooler = start_pooler(postgres, users={"barred": "barred"})
+        refusal = login_error(pooler, user="barred")
+    finally:
+        postgres.sql("DROP ROLE barred")
+    said = 'role "barred" is not permitted to log in'
+    assert said in refusal.text
+    assert re.search(rf"WARNING {SERVER}app/barred@{PLACE}server login failed: FATAL .*{said}", pooler.log())
+
+
+def test_rules_name_the_encryption(postgres, start_pooler, workspace):
+    rules = workspace / "encryption.hba"
+    rules.write_text("host second all all reject\nlocal all all trust\n")
+    process.give(rules)
+    pooler = start_pooler(postgres, auth_type="hba", auth_hba_file=rules, client_tls_sslmode="allow",
+                          client_tls_auto=1)
+    for database, words in (("app", "no pg_hba.conf entry for host"),
+                            ("second", "pg_hba.conf rejects connection for host")):
+        for tls, encryption in ((False, "no encryption"), (True, "SSL encryption")):
+            with pooler.wire() as client, pytest.raises(ServerError) as caught:
+                if tls:
+                    client.start_tls()
+                client.login("app", "app secret", database)
+            assert re.search(rf'{words} "127.0.0.1", user "app", .*, {encryption}$', caught.value.text)
+
+
+def test_a_certificate_that_is_not_there_is_told_at_the_start(postgres, workspace):
+    pooler = Pooler(workspace, postgres, client_tls_sslmode="require",
+                    client_tls_cert_file="/nowhere.crt", client_tls_key_file="/nowhere.key")
+    with pytest.raises(AssertionError, match="exits with 1"):
+        pooler.start()
+    assert re.search(r"TLS setup failed: .*\"/nowhere.crt\": No such file or directory", pooler.log())
+
+
+def test_resuming_does_not_stop_a_shutdown(postgres, start_pooler):
+    pooler = start_pooler(postgres)
+    with pooler.login():
+        for number, words in ((signal.SIGTERM, "waiting for all clients disconnect"),
+                              (signal.SIGUSR2, "got SIGUSR2 while shutting down, ignoring"),
+                              (signal.SIGINT, "got SIGINT while shutting down, fast exit")):
+            pooler.process.send_signal(number)
+            wait_until(lambda: words in pooler.log(), words)
