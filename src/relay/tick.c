@@ -35,6 +35,9 @@
 #define TICK_LONG_US US_PER_S
 /* Pools that never had a server (the name was wrong) are let go after this. */
 #define KEEP_UNKNOWN_US (60 * US_PER_S)
+/* auth_query makes one for whatever name is asked for, before anything is proven: when there are
+ * more than this, they are let go at the next look. */
+#define UNKNOWN_MANY 256
 
 /* ---- waiting clients ------------------------------------------------------------------- */
 
@@ -214,6 +217,11 @@ static void sweep_pool(struct pool *p, void *arg)
 
 /* ---- pools that nobody uses ------------------------------------------------------------- */
 
+struct reap_run {
+    struct relay *relay;
+    unsigned n_unknown; /* pools that never had a server */
+};
+
 /* 0 is for ever. */
 static uint64_t or_ever(uint64_t us)
 {
@@ -224,8 +232,8 @@ static uint64_t or_ever(uint64_t us)
  * if a reload has taken the database away. */
 static uint64_t keep_us(const struct pool *p, void *arg)
 {
-    const struct relay *r = arg;
-    const struct config *cfg = setup_config(r->setup);
+    struct reap_run *run = arg;
+    const struct config *cfg = setup_config(run->relay->setup);
     uint64_t us = or_ever(cfg->pool_idle_timeout_us);
     if (!places_may_use(cfg, p))
         return 0;
@@ -235,7 +243,10 @@ static uint64_t keep_us(const struct pool *p, void *arg)
         return UINT64_MAX;
     if (db == cfg->fallback && or_ever(cfg->autodb_idle_timeout_us) < us)
         us = cfg->autodb_idle_timeout_us;
-    return us > KEEP_UNKNOWN_US && !place_is_known(place) ? KEEP_UNKNOWN_US : us;
+    if (place_is_known(place))
+        return us;
+    uint64_t most = ++run->n_unknown > UNKNOWN_MANY ? TICK_LONG_US : KEEP_UNKNOWN_US;
+    return us < most ? us : most;
 }
 
 /* A pool refers to the cap of its database twice: by its place, and by its row in the registry. */
@@ -255,17 +266,19 @@ static void tell_of_database(struct relay *r, const char *name)
 
 static void on_pool_end(const struct pool *p, uint64_t unused_us, void *arg)
 {
-    tell_of_database(arg, pool_database(p));
+    struct reap_run *run = arg;
+    tell_of_database(run->relay, pool_database(p));
     log_info("cleaning up idle pool for user %s on db %s because: pool idle timeout (age=%llus)",
              pool_user(p), pool_database(p), (unsigned long long)(unused_us / US_PER_S));
 }
 
 static void reap_pools(struct relay *r, uint64_t now)
 {
+    struct reap_run run = {.relay = r};
     const struct registry_keeper keeper = {
         .keep_us = keep_us,
         .on_end = on_pool_end,
-        .arg = r,
+        .arg = &run,
     };
     registry_reap(r->shared->registry, now, &keeper);
 }

@@ -446,6 +446,16 @@ def test_trust_asks_for_the_user_only(start, server):
     assert "server login failed: wrong password type" in refusal.text
 
 
+def test_databases_that_are_guessed_leave_nothing_behind(start):
+    """Who asks for them has not proven anything, and may ask for any number of them."""
+    pooler = start(databases={"*": f"host=127.0.0.1 port={process.free_port()}"})
+    for number in range(320):
+        with pooler.wire() as client:
+            client.send(wire.startup({"user": "nobody", "database": f"guess{number}"}))
+            assert client.read().letter == b"E"
+    wait_until(lambda: len(pooler.console("SHOW POOLS")) <= 260, "the surplus is let go")
+
+
 def test_who_cannot_look_up_is_told_so(start, server):
     server.sql("ALTER ROLE looker PASSWORD 'changed'")
     pooler = start()
