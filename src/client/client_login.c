@@ -326,6 +326,8 @@ static bool is_right(struct client *c, struct span password)
         right = secret_check_md5(secret, user, c->login->md5_salt, password, &err);
     else if (secret)
         right = secret_check_password(secret, user, password, c->context->keycache, &err);
+    if (known && !right && strcmp(err.sqlstate, SQLSTATE_INVALID_PASSWORD) != 0)
+        client_log(c, LOG_WARNING_LEVEL, "the password cannot be checked: %s", err.text);
     return right && known;
 }
 

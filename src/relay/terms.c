@@ -168,6 +168,12 @@ unsigned terms_statement_room(const struct config *cfg)
     return cfg->max_prepared_statements ? (unsigned)cfg->max_prepared_statements : STATEMENTS_LEAST;
 }
 
+/* A key that was disclosed costs the same with any number of them. */
+static int max_iterations(const struct secret *secret)
+{
+    return secret && secret_kind_of(secret) == SECRET_SCRAM ? INT32_MAX : SCRAM_ITERATIONS_MAX;
+}
+
 void terms_login(const struct terms *t, size_t host, struct keycache *kc, struct server_login *out)
 {
     const struct config *cfg = setup_config(t->setup);
@@ -188,7 +194,7 @@ void terms_login(const struct terms *t, size_t host, struct keycache *kc, struct
         .tls_direct = effective_sslnegotiation(cfg, t->db) == SSLNEGOTIATION_DIRECT,
         .allow_cleartext = cfg->profile == CONFIG_INI,
         .channel_binding = (int)effective_channel_binding(cfg, t->db),
-        .max_iterations = SCRAM_ITERATIONS_MAX,
+        .max_iterations = max_iterations(t->secret),
         .max_prepared = terms_statement_room(cfg),
         .connect_timeout_us = cfg->server_connect_timeout_us,
         .auth_timeout_us = cfg->server_connect_timeout_us,

@@ -9,6 +9,7 @@ import pytest
 
 from support.wire import ServerError
 from support.pooler import quoted
+from test_hba import scram_verifier
 from test_reload import hang_up
 
 
@@ -89,6 +90,20 @@ def test_what_a_login_has_disclosed_outlives_a_reload(postgres, start_pooler):
         hang_up(pooler)
         assert second.query("SELECT 1") == [["1"]]  # on a server that is new, too
         pooler.wait_for_pool(sv_active=1, sv_idle=1)
+
+
+def test_a_verifier_of_many_iterations_is_passed_on_but_not_computed(postgres, start_pooler):
+    secret = scram_verifier("far", 150_000)
+    postgres.sql(f"CREATE ROLE far LOGIN PASSWORD '{secret}'")
+    try:
+        pooler = start_pooler(postgres, users={"far": secret})
+        assert can_log_in(pooler, "far", "far")
+        pooler.console("SET auth_type = 'plain'")
+        assert not can_log_in(pooler, "far", "far")
+        assert "the stored SCRAM verifier has more than 100000 iterations" in pooler.log()
+    finally:
+        postgres.terminate_all("far")
+        postgres.sql("DROP ROLE far")
 
 
 def verifier():
