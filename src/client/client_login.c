@@ -322,8 +322,9 @@ static bool is_right(struct client *c, struct span password)
     struct span user = span_str(client_user(c));
     struct error err;
     bool right = false;
-    if (secret && c->login->method == LOGIN_MD5)
-        right = secret_check_md5(secret, user, c->login->md5_salt, password, &err);
+    if (secret && c->login->method == LOGIN_MD5) /* its answer has the name that it knows */
+        right = secret_check_md5(secret, span_str(client_called_user(c)), c->login->md5_salt,
+                                 password, &err);
     else if (secret)
         right = secret_check_password(secret, user, password, c->context->keycache, &err);
     if (known && !right && strcmp(err.sqlstate, SQLSTATE_INVALID_PASSWORD) != 0)
@@ -448,6 +449,23 @@ void client_login_input(struct client *c, struct span bytes)
 
 /* ---- auth_query ------------------------------------------------------------------------ */
 
+/* Rules, certificates and accounts are held against the name that counts from now on. */
+static bool may_be_called(struct client *c)
+{
+    struct client_login_run *run = c->login;
+    enum login_method asked = run->method;
+    struct error err;
+    if (!client_method_choose(c, &err) ||
+        (!client_method_is_exchange(run->method) && !client_method_admits(c, &err))) {
+        client_login_failed(c, &err);
+        return false;
+    }
+    if (run->method == asked || buf_is_empty(&run->proof))
+        return true;
+    refuse_password(c); /* which it gave by another method */
+    return false;
+}
+
 void client_found(struct client *c, const struct client_finding *f)
 {
     struct client_login_run *run = c->login;
@@ -459,9 +477,12 @@ void client_found(struct client *c, const struct client_finding *f)
         refuse(c, SQLSTATE_INVALID_AUTHORIZATION, "no such user");
         return;
     }
-    if (!run->called_user && !span_is(f->user, client_user(c)))
+    bool renamed = !span_is(f->user, client_user(c));
+    if (!run->called_user && renamed)
         run->called_user = xstrdup(client_user(c));
     client_who_found(c->context->known, &c->who, f->user, f->secret);
+    if (renamed && !may_be_called(c))
+        return;
     /* What is asked again is settled by what comes, even if somebody else has asked for it. */
     run->remembered = f->remembered && buf_is_empty(&run->proof);
     if (client_setup_login(c)->is_console)

@@ -276,6 +276,13 @@ def test_the_name_that_the_query_gives_replaces_the_clients_own(start, server):
         assert user_of(ann) == "ann"
 
 
+def test_md5_is_computed_with_the_name_that_the_client_knows(start, server):
+    pooler = start(auth_type="md5", auth_query="SELECT lower($1), 'ann secret'::text")
+    with closing(login(pooler, "ANN", "ann secret")) as ann:
+        assert user_of(ann) == "ann"
+    assert refused(pooler, "ANN").sqlstate == "28P01"
+
+
 @pytest.mark.parametrize(
     "query, line",
     [
@@ -419,6 +426,20 @@ def test_rules_that_reject_ask_nobody(start, server):
     assert lookups(server) == 0
     login(pooler, "bob").close()
     assert lookups(server) == 1
+
+
+def test_rules_are_for_the_name_that_the_query_gives(start, server, workspace):
+    hba = process.new_directory("rules", workspace) / "hba.conf"
+    hba.write_text("host all bob all reject\nhost all ann all password\nhost all all all trust\n")
+    process.give(hba)
+    pooler = start(
+        auth_type="hba", auth_hba_file=hba,
+        auth_query="SELECT usename, passwd FROM public.user_lookup(lower($1))",
+    )
+    assert "login rejected" in refused(pooler, "BOB", "bob secret").text
+    assert "password authentication failed" in refused(pooler, "ANN", "ann").text
+    with closing(login(pooler, "ANN", "ann secret")) as ann:
+        assert user_of(ann) == "ann"
 
 
 def test_servers_are_checked_before_they_are_asked(start, server):
