@@ -426,3 +426,4 @@ def test_resuming_does_not_stop_a_shutdown(postgres, start_pooler):
                               (signal.SIGINT, "got SIGINT while shutting down, fast exit")):
             pooler.process.send_signal(number)
             wait_until(lambda: words in pooler.log(), words)
+    pooler.process.wait(timeout=20)
