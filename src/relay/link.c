@@ -170,19 +170,31 @@ __attribute__((noinline, cold)) static void log_difference(struct lent *l, struc
     buf_reset(&text);
 }
 
+/* The client's values become the target. False: the server has them. */
+static bool take_aim(struct session *ses, struct diff_run *d)
+{
+    struct lent *l = ses->lent;
+    struct param_set *want = client_params(ses->client);
+    struct param_set *have = server_params(l->server);
+    *d = (struct diff_run){.ses = ses, .may_fence = true, .may_gate = true};
+    params_diff(want, have, server_base_params(l->server), diff_look, d);
+    if (d->n == 0)
+        return false;
+    link_forget(l);
+    if (log_wants(LOG_DEBUG_LEVEL))
+        log_difference(l, want, have);
+    l->target = param_set_ref(want);
+    return true;
+}
+
 static enum link_result send_difference(struct session *ses, const struct request *first)
 {
     struct lent *l = ses->lent;
     struct param_set *want = client_params(ses->client);
     struct param_set *have = server_params(l->server);
-    struct diff_run d = {.ses = ses, .may_fence = true, .may_gate = true};
-    params_diff(want, have, server_base_params(l->server), diff_look, &d);
-    if (d.n == 0)
+    struct diff_run d;
+    if (!take_aim(ses, &d))
         return LINK_GO;
-    link_forget(l);
-    if (log_wants(LOG_DEBUG_LEVEL))
-        log_difference(l, want, have);
-    l->target = param_set_ref(want);
     if (d.may_fence) {
         compose_fence(ses, want, have);
         return LINK_GO;
@@ -206,19 +218,11 @@ static enum link_result send_difference(struct session *ses, const struct reques
 enum link_result link_refresh(struct session *ses)
 {
     struct lent *l = ses->lent;
-    struct param_set *want = client_params(ses->client);
-    struct param_set *have = server_params(l->server);
-    if (!server_is_at_rest(l->server) || server_status(l->server) != 'I' || l->group_open)
+    struct diff_run d;
+    if (!server_is_at_rest(l->server) || server_status(l->server) != 'I' || l->group_open ||
+        !take_aim(ses, &d))
         return LINK_GO;
-    struct diff_run d = {.ses = ses};
-    params_diff(want, have, server_base_params(l->server), diff_look, &d);
-    if (d.n == 0)
-        return LINK_GO;
-    link_forget(l);
-    if (log_wants(LOG_DEBUG_LEVEL))
-        log_difference(l, want, have);
-    l->target = param_set_ref(want);
-    compose_group(ses, want, have);
+    compose_group(ses, l->target, server_params(l->server));
     return wait_for_fence(l);
 }
 
