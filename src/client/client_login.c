@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* client_login.c - prove who the client is, then welcome it.
  *
- * Messages of the exchange are bounded (LOGIN_MESSAGE_MAX) and nothing is allocated for a peer
- * beyond one of them. An unknown user runs the same exchange with made-up data and fails at its
+ * Messages of the exchange are bounded (longest_answer) and nothing is allocated for a peer beyond
+ * one of them. An unknown user runs the same exchange with made-up data and fails at its
  * end; whether the database exists is said after the proof only.
  *
  * SCRAM-SHA-256-PLUS is offered on encrypted connections whose certificate has a
@@ -23,7 +23,11 @@
 #include <stdlib.h>
 
 /* PostgreSQL's own bound for a password message (PG_MAX_AUTH_TOKEN_LENGTH). */
-#define LOGIN_MESSAGE_MAX 65535
+#define PASSWORD_MESSAGE_MAX 65535
+/* Around SCRAM's own message: the name of the mechanism, and a length. */
+#define SASL_FRAME_MAX 64
+/* An answer by md5 has 36 bytes; a password in its place is just wrong. */
+#define MD5_MESSAGE_MAX 1024
 
 struct client_login_run *client_login_run_new(void)
 {
@@ -417,10 +421,37 @@ static void take_answer(struct client *c, struct span body)
         take_sasl_response(c, body);
 }
 
+/* What somebody who has not proven anything may make us keep. */
+static unsigned longest_answer(const struct client *c)
+{
+    switch (c->login->method) {
+    case LOGIN_SCRAM:
+        return SCRAM_MESSAGE_MAX + SASL_FRAME_MAX;
+    case LOGIN_MD5:
+        return MD5_MESSAGE_MAX;
+    default:
+        return PASSWORD_MESSAGE_MAX;
+    }
+}
+
+/* As buf_append, but where it has to move, no password is left behind. */
+static void hold(struct buf *held, struct span bytes)
+{
+    size_t n = buf_len(held) + bytes.n;
+    if (held->data && n > held->cap) {
+        struct buf larger = {0};
+        buf_reserve(&larger, n);
+        buf_append(&larger, buf_span(held).p, buf_len(held));
+        wipe_buf(held);
+        *held = larger;
+    }
+    buf_append(held, bytes.p, bytes.n);
+}
+
 void client_login_input(struct client *c, struct span bytes)
 {
     struct buf *held = &c->login->held;
-    buf_append(held, bytes.p, bytes.n);
+    hold(held, bytes);
     struct frame f;
     enum frame_result got = frame_next(buf_span(held), &f);
     if (got == FRAME_MORE)
@@ -429,9 +460,11 @@ void client_login_input(struct client *c, struct span bytes)
         client_close(c, "client close request");
         return;
     }
-    if (got == FRAME_BAD || f.type != FE_PASSWORD || f.body_len > LOGIN_MESSAGE_MAX) {
-        refuse(c, SQLSTATE_PROTOCOL_VIOLATION,
-               "expected an authentication response of at most 65535 bytes");
+    if (got == FRAME_BAD || f.type != FE_PASSWORD || f.body_len > longest_answer(c)) {
+        struct error err;
+        error_set(&err, SQLSTATE_PROTOCOL_VIOLATION,
+                  "expected an authentication response of at most %u bytes", longest_answer(c));
+        client_login_failed(c, &err);
         return;
     }
     if (!f.whole)

@@ -28,6 +28,7 @@ void client_verify_begin(struct client *c, struct span password)
     struct client_login_run *run = c->login;
     char host[ADDR_TEXT];
     struct error err;
+    buf_reserve(&run->proof, password.n + 1); /* so that no copy is left behind */
     buf_append(&run->proof, password.p, password.n);
     buf_append(&run->proof, "", 1);
     struct blocking_question q = {
