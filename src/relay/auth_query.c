@@ -26,11 +26,15 @@
 /* Everything is named with its schema, as the search_path may be anything yet. (SET LOCAL would
  * warn, outside of a block, in the server's log.) */
 #define PREPARE                                                                                    \
-    "SELECT pg_catalog.set_config('role', 'none', true),"                                          \
-    " pg_catalog.set_config('standard_conforming_strings', 'on', true),"                           \
-    " pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', 'pg_catalog',"               \
-    " CASE WHEN reset_val OPERATOR(pg_catalog.<>) '' THEN reset_val END, 'pg_temp'), true)"        \
-    " FROM pg_catalog.pg_settings WHERE name OPERATOR(pg_catalog.=) 'search_path'"
+    "SELECT pg_catalog.set_config('role', 'none', true), pg_catalog.set_config(name,"              \
+    " CASE WHEN name OPERATOR(pg_catalog.=) 'search_path'"                                         \
+    " THEN pg_catalog.concat_ws(', ', 'pg_catalog',"                                               \
+    " CASE WHEN reset_val OPERATOR(pg_catalog.<>) '' THEN reset_val END, 'pg_temp')"               \
+    " WHEN name OPERATOR(pg_catalog.=) 'standard_conforming_strings' THEN 'on'"                    \
+    " ELSE reset_val END, true)"                                                                   \
+    " FROM pg_catalog.pg_settings WHERE name OPERATOR(pg_catalog.=) ANY ("                         \
+    "'{search_path,standard_conforming_strings,statement_timeout,lock_timeout,row_security}'"      \
+    "::pg_catalog.text[])"
 
 struct asking {
     struct lookup *lookup; /* counted */

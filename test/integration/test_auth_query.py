@@ -343,6 +343,17 @@ def test_what_a_client_of_auth_user_has_set_does_not_matter(start, server):
         with looker.cursor() as cursor:
             cursor.execute("SELECT current_user")
             assert cursor.fetchone() == ("pg_monitor",)
+            cursor.execute("RESET role; SET statement_timeout = 400; SET row_security = off")
+        server.sql(
+            "CREATE OR REPLACE FUNCTION user_lookup(wanted text, OUT usename name, OUT passwd text)"
+            " RETURNS SETOF record LANGUAGE sql SECURITY DEFINER AS $$ SELECT usename, passwd"
+            " FROM pg_shadow, pg_sleep(0.6) WHERE usename = wanted $$", database="app",
+        )
+        with closing(login(pooler, "bob")) as bob:
+            assert user_of(bob) == "bob"
+        with looker.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            assert cursor.fetchone() == ("400ms",)
 
 
 def test_auth_dbname_says_where_to_ask(start, server):
