@@ -386,6 +386,7 @@ REPLAY_TESTS = \
 	test/replay/malformed-reports-of-servers.replay \
 	test/replay/malformed-startup-packets.replay \
 	test/replay/min-pool-size-is-kept-while-there-are-clients.replay \
+	test/replay/new-server-is-given-away-at-once.replay \
 	test/replay/newer-protocol-is-negotiated.replay \
 	test/replay/notices-and-notifications.replay \
 	test/replay/notifications-name-who-was-told.replay \

@@ -71,7 +71,8 @@ enum server_ready {
 };
 
 struct server_ops {
-    /* Logged in and idle for the first time. */
+    /* Logged in and idle for the first time. The last thing of an input: it may go to another
+     * worker in this call. */
     void (*on_ready)(struct server *s);
     /* Bytes for the linked client, in order; borrowed until the callback returns. */
     void (*on_forward)(struct server *s, struct span bytes);

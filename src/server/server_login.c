@@ -456,7 +456,6 @@ static void take_ready(struct server *s, struct span body)
     s->base_params = param_set_ref(s->params);
     s->deadline_us = 0;
     server_enter(s, SERVER_IDLE);
-    s->ops->on_ready(s);
 }
 
 static void take_error(struct server *s, struct span body)
@@ -537,4 +536,7 @@ void server_login_input(struct server *s, struct span bytes)
     if (!buf_is_empty(&held) && s->state != SERVER_CLOSING)
         server_responses_input(s, buf_span(&held));
     buf_reset(&held);
+    /* The last look at it: another worker may have it now, and may have freed it. */
+    if (s->state == SERVER_IDLE)
+        s->ops->on_ready(s);
 }
