@@ -80,7 +80,7 @@ def run(command, cwd, env=None):
         text=True,
         cwd=cwd,
         env=env,
-        timeout=60,
+        timeout=120,
         **account(),
     )
     if done.returncode != 0:
