@@ -62,7 +62,9 @@ char *xasprintf(const char *fmt, ...)
     return checked(n < 0 ? NULL : s);
 }
 
-void mem_wipe(void *p, size_t n)
+/* Out of line: inside of a caller, the linking compiler takes the first member of what is wiped for
+ * all of it, and warns. */
+__attribute__((noinline)) void mem_wipe(void *p, size_t n)
 {
     if (n)
         explicit_bzero(p, n);

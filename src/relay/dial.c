@@ -127,7 +127,7 @@ static enum target_answer begin(struct relay *r, struct place *place, const stru
 static void evict_for(struct relay *r, struct pool *p, enum pool_cap cap)
 {
     struct pool *victim;
-    unsigned worker;
+    unsigned worker = 0;
     if (!registry_evict(r->shared->registry, p, cap, &victim, &worker))
         return;
     broker_post_sweeps(r, victim, 1ULL << worker);
