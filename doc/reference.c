@@ -172,8 +172,9 @@ static const char *const more[SETTING_COUNT] = {
     [S(server_fast_close)] = "Outdated by RECONNECT or by a reload. Their clients are closed too.",
     [S(server_idle_timeout)] = "Not below min_pool_size, while the pool is in use.",
     [S(retry_max_delay)] = "If it is not set, server_login_retry is taken where that is set.",
-    [S(server_login_retry)] = "PgBouncer's name of retry_max_delay, and weaker. Pauses begin with "
-                              "retry_min_delay and grow.",
+    [S(server_login_retry)] = "Whatever the failure, and breaker_open_time too, unless that or a "
+                              "retry_ setting is set to "
+                              "more. Pauses begin with retry_min_delay and grow.",
     [S(server_round_robin)] = "Among the idle servers of a worker thread.",
     [S(server_tls_ciphers)] = "default, secure, normal and fast leave it to the system.",
     [S(server_tls_protocols)] = TLS_LIST,

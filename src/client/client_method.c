@@ -77,6 +77,10 @@ bool client_method_choose(struct client *c, struct error *err)
     enum auth_type type = setup_config(c->who->setup)->auth_type;
     if (type == AUTH_TYPE_HBA)
         return choose_by_rule(c, err);
+    const struct setup_login *login = &c->who->login;
+    if (type == AUTH_TYPE_ANY && login->db && login->db->lacks_user)
+        return error_set(err, SQLSTATE_INVALID_AUTHORIZATION,
+                         "bouncer config error: auth_type = any needs a user for the database");
     c->login->method = methods[type];
     return true;
 }

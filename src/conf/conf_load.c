@@ -92,9 +92,12 @@ bool config_load(const struct config_request *req, struct config **cfg_out,
     load_sources(req, cfg, env, sink);
     bool ok = sink->n_errors == errors_before && config_validate(cfg, sink);
     conf_env_free(&env);
-    if (ok)
+    if (ok) {
         *cfg_out = cfg;
-    else
-        config_free(&cfg);
-    return ok;
+        return true;
+    }
+    if (sink->refused)
+        sink->refused(sink->owner, cfg);
+    config_free(&cfg);
+    return false;
 }

@@ -105,9 +105,10 @@ struct config_database {
     enum load_balance_hosts load_balance_hosts;
 
     /* What to ask for. */
-    char *dbname;   /* NULL: the name that the client asked for */
-    char *user;     /* forced user: one pool for all clients; NULL: each client's own */
-    char *password; /* secret, of `user`; NULL: from the user list */
+    char *dbname;    /* NULL: the name that the client asked for */
+    char *user;      /* forced user: one pool for all clients; NULL: each client's own */
+    char *password;  /* secret, of `user`; NULL: from the user list */
+    bool lacks_user; /* auth_type = any needs a forced user and there is none: no logins */
     char *connect_query;
     char *client_encoding, *datestyle, *timezone, *application_name, *options; /* NULL: not sent */
 
@@ -191,6 +192,8 @@ struct config_sink {
                    const char *text);
     void *owner;
     unsigned n_errors; /* counted by config_report */
+    /* Sees what could be read of a configuration that is refused, before it goes. May be NULL. */
+    void (*refused)(void *owner, const struct config *cfg);
 };
 
 /* Passes a finding on (report may be NULL: then it is only counted). Returns false, so that

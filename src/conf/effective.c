@@ -2,6 +2,8 @@
 /* effective.c - what applies to one database and one user once overrides are resolved. */
 #include "conf/effective.h"
 
+#include "base/clock.h"
+
 /* The first that says something: user over database over global. */
 static int first_said(int user, int database, int global)
 {
@@ -119,6 +121,25 @@ uint64_t effective_client_idle_timeout_us(const struct config *cfg,
 bool config_host_is_socket(const struct config_host *host)
 {
     return host->name[0] == '/' || host->name[0] == '@';
+}
+
+uint64_t effective_longest_pause_us(const struct config *cfg)
+{
+    const struct {
+        enum setting_id id;
+        uint64_t us;
+    } own[] = {
+        {SETTING_breaker_open_time, cfg->breaker_open_time_us},
+        {SETTING_retry_max_delay, cfg->retry_max_delay_us},
+        {SETTING_retry_slow_delay, cfg->retry_slow_delay_us},
+    };
+    if (cfg->profile != CONFIG_INI && !cfg->origins[SETTING_server_login_retry])
+        return 0;
+    uint64_t longest = cfg->server_login_retry_us ? cfg->server_login_retry_us : US_PER_MS;
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        if (cfg->origins[own[i].id] && own[i].us > longest)
+            longest = own[i].us;
+    return longest;
 }
 
 enum sslmode effective_sslmode(const struct config *cfg, const struct config_database *db,

@@ -40,6 +40,10 @@ uint64_t effective_client_idle_timeout_us(const struct config *cfg,
                                           const struct config_database *db,
                                           const struct config_user *user);
 
+/* server_login_retry: no pause between attempts to connect is longer, but what a setting of our own
+ * asks for by name. 0: as long as the failure calls for. */
+uint64_t effective_longest_pause_us(const struct config *cfg);
+
 /* TLS towards one host of the database. Sockets are never encrypted. */
 enum sslmode effective_sslmode(const struct config *cfg, const struct config_database *db,
                                const struct config_host *host);

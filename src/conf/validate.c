@@ -190,11 +190,13 @@ static void check_loop(struct check *c, const struct config_database *db)
 }
 
 /* Who a client is does not matter, so the database has to say who logs in at the server. */
-static void check_forced_user(struct check *c, const struct config_database *db)
+static void check_forced_user(struct check *c, struct config_database *db)
 {
-    if (c->cfg->auth_type == AUTH_TYPE_ANY && !db->user)
-        config_report(c->sink, CONFIG_ERROR, db->origin,
-                      "database \"%s\": auth_type = any needs a user here", db->name);
+    db->lacks_user = c->cfg->auth_type == AUTH_TYPE_ANY && !db->user;
+    if (db->lacks_user)
+        config_report(c->sink, CONFIG_WARNING, db->origin,
+                      "database \"%s\": auth_type = any needs a user here: nobody can log in to it",
+                      db->name);
 }
 
 static void check_database(struct check *c, struct config_database *db)

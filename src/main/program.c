@@ -12,6 +12,7 @@
 #include "main/daemon.h"
 #include "main/greeting.h"
 #include "main/listen.h"
+#include "main/logging.h"
 #include "main/options.h"
 #include "main/reload.h"
 #include "main/signals.h"
@@ -50,6 +51,7 @@ struct findings_run {
     bool has_first;
     struct finding *all;
     size_t n;
+    const struct options *start; /* NULL: a reload, or nothing is to be started */
 };
 
 static void report(void *owner, enum config_severity severity, const char *origin, const char *text)
@@ -80,12 +82,23 @@ static void log_findings(struct findings_run *run)
     free(run->all);
 }
 
+/* Who starts us with -q looks for the reason in the log file. Not as root: another account writes
+ * there later. */
+static void open_log_of_refused(void *owner, const struct config *cfg)
+{
+    const struct findings_run *run = owner;
+    struct error unused;
+    if (run->start && geteuid() != 0)
+        (void)logging_apply(cfg, run->start, &unused);
+}
+
 struct setup *program_load(const struct options *o, const struct setup *before, struct error *err)
 {
     struct findings_run run = {.first = err};
-    struct config_sink sink = {.report = report, .owner = &run};
+    struct config_sink sink = {.report = report, .owner = &run, .refused = open_log_of_refused};
     struct config *cfg = NULL;
     struct setup *s = NULL;
+    run.start = !before && o->action == OPTIONS_RUN ? o : NULL;
     if (config_load(&o->request, &cfg, &sink)) {
         /* A reload goes on in the form it began in: it may still be refused. */
         if (!before)

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "conf/effective.h"
 #include "conf/url_profile.h"
 #include "net/addr_list.h"
 #include "net/dialer.h"
@@ -462,7 +463,8 @@ void dial_failed(struct lent *l, const struct server_end *end)
         l->place->host_at++;
     switch (class) {
     case FAILURE_PERMANENT:
-        findings_refused(l->terms->findings, now, &tell, jitter);
+        findings_refused(l->terms->findings, now, &tell, jitter,
+                         effective_longest_pause_us(setup_config(r->setup)));
         at_once = true;
         break;
     case FAILURE_SLOTS:

@@ -122,13 +122,13 @@ bool findings_have_parsed(struct findings *f, uint64_t statement)
 /* ---- refusals -------------------------------------------------------------------------- */
 
 void findings_refused(struct findings *f, uint64_t now_us, const struct error *tell,
-                      uint64_t jitter)
+                      uint64_t jitter, uint64_t longest_us)
 {
     mutex_lock(&f->shared.m);
     f->shared.refusals++;
     f->shared.refusal = *tell;
-    f->shared.not_before_us =
-        now_us + target_pause_us(FAILURE_PERMANENT, f->shared.refusals, jitter);
+    uint64_t pause = target_pause_us(FAILURE_PERMANENT, f->shared.refusals, jitter);
+    f->shared.not_before_us = now_us + (longest_us && pause > longest_us ? longest_us : pause);
     mutex_unlock(&f->shared.m);
 }
 

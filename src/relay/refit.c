@@ -2,6 +2,7 @@
 /* refit.c - a reload: the new setup takes the place of the old one. */
 #include "relay/refit.h"
 
+#include "conf/effective.h"
 #include "pool/registry.h"
 #include "relay/broker.h"
 #include "relay/lookups.h"
@@ -89,6 +90,7 @@ struct target_limits refit_target_limits(const struct config *cfg)
         .retry_min_us = cfg->retry_min_delay_us,
         .retry_max_us = cfg->retry_max_delay_us,
         .retry_slow_us = cfg->retry_slow_delay_us,
+        .longest_us = effective_longest_pause_us(cfg),
     };
 }
 

@@ -93,9 +93,10 @@ void findings_learn(struct findings *f, const struct server *s);
 void findings_note_parsed(struct findings *f, uint64_t statement);
 bool findings_have_parsed(struct findings *f, uint64_t statement);
 
-/* The server refused this user or database. */
+/* The server refused this user or database. No pause is longer than longest_us, unless that is 0.
+ */
 void findings_refused(struct findings *f, uint64_t now_us, const struct error *tell,
-                      uint64_t jitter);
+                      uint64_t jitter, uint64_t longest_us);
 /* It may think better of it. */
 void findings_forgive(struct findings *f);
 /* False while such a refusal is fresh: *err and the time of the next try. */

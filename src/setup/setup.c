@@ -380,8 +380,11 @@ struct setup *setup_build(struct config *cfg, const struct setup *before, struct
     load_database_secrets(s, sink);
     load_client_tls(s, before, sink);
     load_server_tls(s, sink);
-    if (sink->n_errors > errors)
+    if (sink->n_errors > errors) {
+        if (sink->refused)
+            sink->refused(sink->owner, cfg);
         setup_unref(&s);
+    }
     return s;
 }
 

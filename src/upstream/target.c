@@ -205,10 +205,12 @@ static struct pause pause_of(const struct target_limits *limits, enum failure_cl
     return p;
 }
 
-static void not_before_locked(struct target *t, uint64_t us)
+static void pause_locked(struct target *t, uint64_t now_us, uint64_t pause)
 {
-    if (t->shared.not_before_us < us)
-        t->shared.not_before_us = us;
+    uint64_t longest = t->shared.limits.longest_us;
+    uint64_t until = now_us + (longest && pause > longest ? longest : pause);
+    if (t->shared.not_before_us < until)
+        t->shared.not_before_us = until;
 }
 
 static void open_breaker_locked(struct target *t, uint64_t now_us, const struct error *tell)
@@ -218,7 +220,7 @@ static void open_breaker_locked(struct target *t, uint64_t now_us, const struct 
         t->shared.openings++;
     t->shared.breaker = BREAKER_OPEN;
     t->shared.opened_by = *tell;
-    not_before_locked(t, now_us + open_us);
+    pause_locked(t, now_us, open_us);
 }
 
 /* Attempts in parallel that meet the same trouble are one failure. */
@@ -232,7 +234,7 @@ static void count_locked(struct target *t, uint64_t now_us, enum failure_class c
     t->shared.failed_as = class;
     t->shared.failed_since_begin = true;
     struct pause p = pause_of(&t->shared.limits, class);
-    not_before_locked(t, now_us + pause_us(&p, class, t->shared.failures, jitter));
+    pause_locked(t, now_us, pause_us(&p, class, t->shared.failures, jitter));
 }
 
 /* Nothing is known against the far end any more: it answered. */

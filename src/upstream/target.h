@@ -46,6 +46,7 @@ struct target_limits {
     /* Back-off, each 0 for the default: first and longest pause after quick failures, first after
      * an answer that the far end remembers. */
     uint64_t retry_min_us, retry_max_us, retry_slow_us;
+    uint64_t longest_us; /* no pause is longer, whatever the failure; 0: no such limit */
 };
 
 enum target_answer {

@@ -363,8 +363,14 @@ def test_any_needs_a_user_for_every_database(workspace, postgres):
     line = f"host={postgres.host} dbname=app"
     doors = Pooler(workspace, postgres, auth_type="any", databases={"app": line})
     output, status = Doors.checked(doors)
-    assert status != 0
+    assert status == 0
     assert 'database "app": auth_type = any needs a user here' in output
+    doors.start()
+    try:
+        with pytest.raises(psycopg2.OperationalError, match="bouncer config error"):
+            doors.connect(user="anyone")
+    finally:
+        doors.stop()
 
 
 # Reload

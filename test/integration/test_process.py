@@ -346,6 +346,17 @@ def leaves(pooler, *options):
     return done.returncode, done.stderr.splitlines()[-1].partition("] ")[2]
 
 
+def test_with_quiet_the_log_file_says_why_it_does_not_start(postgres, workspace):
+    pooler = Pooler(workspace, postgres, logfile="start.log")
+    ini = pooler.command[1]
+    ini.write_text(ini.read_text() + "no_such_setting = 1\n")
+    refused = run(pooler, "--quiet")
+    assert (refused.returncode, refused.stderr) == (1, "")
+    log = (pooler.directory / "start.log").read_text()
+    assert 'there is no setting "no_such_setting"' in log
+    assert "FATAL cannot load config file" in log
+
+
 def test_the_unix_socket_has_the_mode_and_the_group_it_is_given(postgres, start_pooler):
     group = process.account().get("group", os.getgid())
     pooler = start_pooler(

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 struct fixture {
@@ -110,6 +111,22 @@ static void test_effective_timeouts_follow_the_same_order(void **state)
     assert_int_equal(effective_server_idle_timeout_us(x->cfg, x->db), 16);
 }
 
+static void test_effective_pauses_are_at_most_server_login_retry(void **state)
+{
+    struct fixture *x = *state;
+    struct error err;
+    struct config *url = config_new(CONFIG_URL);
+    assert_int_equal(effective_longest_pause_us(url), 0);
+    assert_true(config_set(url, span_str("server_login_retry"), "4", "o", &err));
+    assert_int_equal(effective_longest_pause_us(url), 4 * US_PER_S);
+    config_free(&url);
+    assert_int_equal(effective_longest_pause_us(x->cfg), 15 * US_PER_S);
+    assert_true(config_set(x->cfg, span_str("server_login_retry"), "0", "o", &err));
+    assert_int_equal(effective_longest_pause_us(x->cfg), US_PER_MS);
+    assert_true(config_set(x->cfg, span_str("breaker_open_time"), "7", "o", &err));
+    assert_int_equal(effective_longest_pause_us(x->cfg), 7 * US_PER_S);
+}
+
 static void test_effective_tls_of_a_socket_is_none(void **state)
 {
     struct fixture *x = *state;
@@ -157,6 +174,7 @@ int main(void)
         TEST(test_effective_sizes_follow_user_over_database_over_global),
         TEST(test_effective_limits_can_be_lifted_for_one_database_or_user),
         TEST(test_effective_timeouts_follow_the_same_order),
+        TEST(test_effective_pauses_are_at_most_server_login_retry),
         TEST(test_effective_tls_of_a_socket_is_none),
         TEST(test_effective_texts_and_words_inherit),
     };

@@ -59,7 +59,8 @@ static void test_validate_finds_settings_that_do_not_go_together(void **state)
         {CONFIG_INI, "auth_type=hba", "error f:1: auth_type = hba needs auth_hba_file\n"},
         {CONFIG_INI, "auth_type=hba auth_hba_file=/h auth_ident_file=/i", ""},
         {CONFIG_INI, "auth_type=any",
-         "error f:9: database \"d\": auth_type = any needs a user here\n"},
+         "warning f:9: database \"d\": auth_type = any needs a user here: nobody can log in to "
+         "it\n"},
         {CONFIG_INI, "auth_type=cert",
          "error f:1: auth_type = cert needs client_tls_sslmode = verify-full\n"},
         {CONFIG_INI, "auth_dbname=pgbouncer",

@@ -173,6 +173,26 @@ static void test_the_breaker_stays_open_for_at_most_eight_times_its_time(void **
     target_free(&t);
 }
 
+static void test_no_pause_is_longer_than_the_longest(void **state)
+{
+    (void)state;
+    static const enum failure_class classes[] = {FAILURE_SLOW, FAILURE_FAST, FAILURE_LIMITER,
+                                                 FAILURE_SLOTS};
+    struct target_limits short_limits = limits;
+    short_limits.longest_us = US_PER_S;
+    for (size_t i = 0; i < ROWS(classes); i++) {
+        struct target *t = target_new("db.example", 5432, &short_limits);
+        uint64_t now = START;
+        for (int n = 0; n < 9; n++) {
+            assert_int_equal(ask(t, now), TARGET_GO);
+            target_failed(t, now, classes[i], &down, UINT64_MAX);
+            assert_in_range(look(t).next_try_us, now + 1, now + US_PER_S);
+            now = look(t).next_try_us;
+        }
+        target_free(&t);
+    }
+}
+
 static void test_attempts_in_parallel_that_fail_alike_count_once(void **state)
 {
     (void)state;
@@ -415,6 +435,7 @@ int main(void)
         cmocka_unit_test(test_an_attempt_that_was_given_up_says_nothing),
         cmocka_unit_test(test_the_breaker_is_not_a_boolean),
         cmocka_unit_test(test_the_breaker_stays_open_for_at_most_eight_times_its_time),
+        cmocka_unit_test(test_no_pause_is_longer_than_the_longest),
         cmocka_unit_test(test_attempts_in_parallel_that_fail_alike_count_once),
         cmocka_unit_test(test_what_began_before_the_opening_neither_lengthens_nor_shortens_it),
         cmocka_unit_test(test_a_refusal_always_ends_with_the_time_of_the_next_try),
