@@ -198,9 +198,13 @@ void relay_expect_client(struct relay *r)
     atomic_fetch_add_explicit(&r->n_clients, 1, memory_order_relaxed);
 }
 
+/* When strangers have all places, the operator still gets in: so many more by Unix socket. */
+#define PLACES_BY_UNIX_SOCKET 16
+
 void relay_accept(struct relay *r, int fd, const struct addr *peer)
 {
-    unsigned limit = (unsigned)setup_config(r->setup)->max_unauthenticated;
+    unsigned limit = (unsigned)setup_config(r->setup)->max_unauthenticated +
+                     (addr_is_unix(peer) ? PLACES_BY_UNIX_SOCKET : 0);
     unsigned before =
         atomic_fetch_add_explicit(&r->shared->n_unauthenticated, 1, memory_order_relaxed);
     if (before >= limit) {

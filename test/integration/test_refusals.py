@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """Every refusal has the right SQLSTATE, says why, and leaves the others alone."""
 
+from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
@@ -80,6 +81,18 @@ def test_one_client_too_many_is_refused_and_a_place_is_free_again_later(postgres
         assert again.query("SELECT 1") == [["1"]]
     for client in clients:
         client.terminate()
+
+
+def test_strangers_do_not_keep_out_who_comes_by_unix_socket(postgres, start_pooler, workspace):
+    sockets = process.new_directory("sockets", workspace)
+    pooler = start_pooler(postgres, max_unauthenticated=2, unix_socket_dir=sockets)
+    with pooler.wire() as one, pooler.wire() as two, pooler.wire() as three:
+        for stranger in (one, two, three):
+            stranger.send(b"\0")
+        pooler.wait_for_log("2 connections have not logged in yet (max_unauthenticated)")
+        with closing(pooler.connect(host=str(sockets))) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            assert cursor.fetchone() == (1,)
 
 
 def test_a_full_queue_refuses_at_once(postgres, start_pooler):
