@@ -183,7 +183,7 @@ struct fds_run {
 static void add_fd(const struct fds_run *run, const struct look *look)
 {
     char addr[ADDR_TEXT];
-    char encoding[PARAM_TEXT], strings[PARAM_TEXT], datestyle[PARAM_TEXT], timezone[PARAM_TEXT];
+    char encoding[PARAM_TEXT], strings[PARAM_TEXT], datestyle[PARAM_TEXT], zone[PARAM_TEXT];
     struct show_fd row = {
         .fd = look->fd,
         .task = run->task,
@@ -195,7 +195,7 @@ static void add_fd(const struct fds_run *run, const struct look *look)
         .client_encoding = param_text(look, "client_encoding", encoding),
         .std_strings = param_text(look, "standard_conforming_strings", strings),
         .datestyle = param_text(look, "DateStyle", datestyle),
-        .timezone = param_text(look, "TimeZone", timezone),
+        .timezone = param_text(look, "TimeZone", zone),
     };
     if (look->remote) {
         row.addr = addr_host_text(look->remote, addr, sizeof addr);

@@ -40,15 +40,15 @@ struct session {
     /* Since the login was through. */
     struct pool *pool; /* counted */
     struct place *place;
-    struct stats *stats; /* the place's row of this worker */
+    struct stats *stats;  /* the place's row of this worker */
+    struct cap *user_cap; /* the second limit that it is counted in, if admitted */
     /* As of the login: a reload changes them for new sessions only, because names of prepared
      * statements and what the session has set were treated accordingly. */
     struct pool_waiter waiter;
     enum pool_mode mode;
     bool follows_statements;
     bool has_key;
-    bool admitted;        /* counted in the client limits of database and user ... */
-    struct cap *user_cap; /* ... of which this is the second */
+    bool admitted; /* counted in the client limits of database and user */
     bool gone;
     bool unproven;        /* counted among those that have not logged in */
     bool is_operator;     /* of the console: not counted for max_client_conn */
@@ -77,9 +77,9 @@ struct session {
     uint64_t wait_since_us;
     uint64_t query_since_us;
     uint64_t xact_since_us;
+    uint64_t ready_us;  /* when the last ReadyForQuery came */
     bool wait_noticed;  /* was told by a NOTICE that it is queued */
     bool query_overdue; /* query_timeout has cancelled what runs */
-    uint64_t ready_us;  /* when the last ReadyForQuery came */
     bool held_back;     /* the client is on hold until the server has caught up */
 
     uint8_t ending;       /* enum sql_ending, of what was sent since the last ReadyForQuery */
