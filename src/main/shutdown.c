@@ -107,8 +107,11 @@ static uint64_t still_there(const struct shutdown *s)
     case SHUTDOWN_WAIT_FOR_CLIENTS:
         break;
     }
-    return atomic_load_explicit(&s->shared->n_clients, memory_order_relaxed) +
-           atomic_load_explicit(&s->shared->n_operators, memory_order_relaxed);
+    /* By worker, since only that counts who is on the way from the listener to its worker. */
+    uint64_t clients = 0;
+    for (int i = 0; i < s->shared->n_workers; i++)
+        clients += relay_client_count(s->shared->relays[i]);
+    return clients;
 }
 
 static void look(void *arg)
