@@ -73,6 +73,7 @@ class Load:
 @pytest.fixture
 def crashing(own_postgres, start_pooler):
     """A pooler before a server that may be broken; afterwards nothing may have leaked."""
+    own_postgres.terminate_all("app")  # what an earlier test's pooler has left running
     pooler = start_pooler(own_postgres, default_pool_size=POOL_SIZE)
     yield pooler
     pooler.wait_for_pool(cl_active=0, cl_waiting=0, sv_active=0, sv_login=0)
