@@ -28,8 +28,11 @@ void *xmalloc(size_t size)
 void *xcalloc(size_t count, size_t size)
 {
     size_t bytes;
-    if (!__builtin_mul_overflow(count, size, &bytes) && bytes && bytes <= SMALL_BYTES)
-        return memset(xmalloc(bytes), 0, bytes);
+    if (!__builtin_mul_overflow(count, size, &bytes) && bytes && bytes <= SMALL_BYTES) {
+        void *p = xmalloc(bytes);
+        __asm__("" : "+r"(p)); /* or the compiler sees through it and writes calloc again */
+        return memset(p, 0, bytes);
+    }
     return checked(calloc(count ? count : 1, size ? size : 1));
 }
 
