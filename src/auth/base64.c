@@ -8,7 +8,7 @@ size_t base64_encode(struct span in, char *out)
 {
     size_t at = 0;
     for (size_t i = 0; i < in.n; i += 3) {
-        size_t n = in.n - i < 3 ? in.n - i : 3;
+        size_t n = in.n - i;
         uint32_t v = (uint32_t)in.p[i] << 16;
         if (n > 1)
             v |= (uint32_t)in.p[i + 1] << 8;
@@ -22,17 +22,38 @@ size_t base64_encode(struct span in, char *out)
     return at;
 }
 
+/* What the characters from ' ' on stand for; -1: nothing. */
+static const int8_t values[] = {
+    -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 62, -1, -1, -1, 63, 52, 53, 54, 55, 56, 57, 58, 59,
+    60, 61, -1, -1, -1, -1, -1, -1, -1, 0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14,
+    15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, -1, -1, -1, -1, -1, -1, 26, 27, 28, 29, 30, 31, 32,
+    33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, -1, -1, -1, -1, -1,
+};
+
 static int value_of(uint8_t c)
 {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == '+')
-        return 62;
-    return c == '/' ? 63 : -1;
+    uint8_t at = (uint8_t)(c - ' ');
+    return at < sizeof values ? values[at] : -1;
+}
+
+/* Four characters; negative: not all of them are digits. */
+static int32_t value_of_four(const uint8_t *p)
+{
+    int a = value_of(p[0]), b = value_of(p[1]), c = value_of(p[2]), d = value_of(p[3]);
+    return (a | b | c | d) < 0 ? -1 : a << 18 | b << 12 | c << 6 | d;
+}
+
+/* The last four characters, which end with `pad` signs: 3 - pad bytes, and no bit beyond them. */
+static bool decode_end(const uint8_t *p, size_t pad, uint8_t *out)
+{
+    const uint8_t padded[4] = {p[0], p[1], pad == 2 ? (uint8_t)'A' : p[2], 'A'};
+    int32_t v = value_of_four(padded);
+    if (v < 0 || v & (pad == 2 ? 0xffff : 0xff))
+        return false;
+    *out++ = (uint8_t)(v >> 16);
+    if (pad == 1)
+        *out = (uint8_t)(v >> 8);
+    return true;
 }
 
 bool base64_decode(struct span text, uint8_t *out, size_t size, size_t *n_out)
@@ -46,23 +67,15 @@ bool base64_decode(struct span text, uint8_t *out, size_t size, size_t *n_out)
     if (n > size)
         return false;
 
-    size_t at = 0;
-    uint32_t v = 0;
-    for (size_t i = 0; i < text.n; i++) {
-        int digit = i < text.n - pad ? value_of(text.p[i]) : 0;
-        if (digit < 0)
+    size_t whole = pad ? text.n - 4 : text.n;
+    for (size_t i = 0; i < whole; i += 4) {
+        int32_t v = value_of_four(text.p + i);
+        if (v < 0)
             return false;
-        v = v << 6 | (uint32_t)digit;
-        if (i % 4 != 3)
-            continue;
-        for (int shift = 16; shift >= 0; shift -= 8) {
-            if (at < n)
-                out[at++] = (uint8_t)(v >> shift);
-            else if (v >> shift & 0xff)
-                return false;
-        }
-        v = 0;
+        *out++ = (uint8_t)(v >> 16);
+        *out++ = (uint8_t)(v >> 8);
+        *out++ = (uint8_t)v;
     }
     *n_out = n;
-    return true;
+    return !pad || decode_end(text.p + whole, pad, out);
 }

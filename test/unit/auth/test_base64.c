@@ -36,9 +36,15 @@ static void test_base64_refuses_what_is_not_canonical(void **state)
 {
     (void)state;
     static const char *const rows[] = {
-        "Z",    "Zg",   "Zg=",      "Zg===",   "=",          "==",       "====",       "Z===",
-        "Zh==", "Zm9=", "Zg==Zg==", "Zm=v",    "Zm9v\n",     " Zm9v",    "Zm9 ",       "Zm9-",
-        "Zm9_", "Zm9*", "Zm9vYg=a", "Zm9vYmF", "Z\xc3\xa4v", "Zm9v====", "Zg==\r\n==",
+        "Z",          "Zg",       "Zg=",
+        "Zg===",      "=",        "==",
+        "====",       "Z===",     "Zh==",
+        "Zm9=",       "Zg==Zg==", "Zm=v",
+        "Zm9v\n",     " Zm9v",    "Zm9 ",
+        "Zm9-",       "Zm9_",     "Zm9*",
+        "\x1fm9v",    "Zm9\x7f",  "\xda\xed\xb9\xf6",
+        "Zm9vZh==",   "Zm9vYg=a", "Zm9vYmF",
+        "Z\xc3\xa4v", "Zm9v====", "Zg==\r\n==",
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         uint8_t bytes[16];
