@@ -394,14 +394,14 @@ enum param_taken params_take_startup(struct param_builder *b, struct span name, 
     unsigned traits = row ? row->traits : 0;
     if (traits & PARAM_DROP)
         return PARAM_DROPPED;
-    printable(name, shown);
     if (!param_name_is_valid(name))
-        error_set(err, "42704", "unrecognized configuration parameter \"%s\"", shown);
+        error_set(err, "42704", "unrecognized configuration parameter \"%s\"",
+                  printable(name, shown));
     else if (traits & PARAM_READ_ONLY)
         error_set(err, "55P02", "parameter \"%s\" cannot be changed", row->name);
     else if (value.n > PARAM_VALUE_MAX)
         error_set(err, SQLSTATE_PROGRAM_LIMIT, "value of parameter \"%s\" is longer than %d bytes",
-                  shown, PARAM_VALUE_MAX);
+                  printable(name, shown), PARAM_VALUE_MAX);
     else if (b->from_startup == PARAM_STARTUP_MAX)
         error_set(err, SQLSTATE_PROGRAM_LIMIT, "more than %d startup parameters",
                   PARAM_STARTUP_MAX);
@@ -409,7 +409,8 @@ enum param_taken params_take_startup(struct param_builder *b, struct span name, 
         error_set(err, "22023", "invalid value for parameter \"%s\": list syntax is invalid",
                   row->name);
     else if (!builder_put(b, name, row, value))
-        error_set(err, SQLSTATE_PROTOCOL_VIOLATION, "invalid value for parameter \"%s\"", shown);
+        error_set(err, SQLSTATE_PROTOCOL_VIOLATION, "invalid value for parameter \"%s\"",
+                  printable(name, shown));
     else {
         b->from_startup++;
         return PARAM_KEPT;
