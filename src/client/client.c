@@ -295,6 +295,11 @@ void client_freeze(struct client *c, bool on)
         stream_freeze(&c->stream, on);
 }
 
+void client_listen(struct client *c)
+{
+    stream_pull_once(&c->stream);
+}
+
 bool client_is_mid_message(const struct client *c)
 {
     return c->body_left != 0;

@@ -163,6 +163,8 @@ void client_pause(struct client *c);
 void client_resume(struct client *c);
 /* Stops reading, whatever is said about it meanwhile; until it is taken back. */
 void client_freeze(struct client *c, bool on);
+/* Reads now what it has said already, if anything: nobody needs to be woken for it. */
+void client_listen(struct client *c);
 /* Offers again what was held. */
 void client_continue(struct client *c);
 /* A message is half forwarded. */

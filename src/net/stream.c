@@ -127,13 +127,24 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         read_once(s);
 }
 
+static bool may_pull(const struct stream *s)
+{
+    return s->is_open && s->loop && !s->is_paused && !s->is_frozen && !s->has_ended &&
+           !stream_in_handshake(s);
+}
+
 void stream_pull(struct stream *s)
 {
-    if (!s->is_open || !s->loop || s->is_paused || s->is_frozen || s->has_ended ||
-        stream_in_handshake(s))
+    if (!may_pull(s))
         return;
     for (int i = 0; i < PULLS_MAX && stream_read_once(s); i++)
         ;
+}
+
+void stream_pull_once(struct stream *s)
+{
+    if (may_pull(s))
+        stream_read_once(s);
 }
 
 static void on_send_failed(struct loop_task *task)

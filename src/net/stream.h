@@ -127,6 +127,8 @@ void stream_freeze(struct stream *s, bool on);
  * of a stream whose input is being handled is not touched. Nothing happens if the stream is paused,
  * in its handshake, or being read already. */
 void stream_pull(struct stream *s);
+/* The same with one read: for a peer that is likely to have said something, and little. */
+void stream_pull_once(struct stream *s);
 
 /* Takes the stream off its loop, so that another thread may attach it. False, and nothing changes,
  * unless it is open, sound and quiet: nothing unsent, no handshake, no half-read TLS record. */

@@ -230,6 +230,9 @@ void relay_accept(struct relay *r, int fd, const struct addr *peer)
     client_freeze(ses->client, r->is_suspended);
     if (!timer_is_set(&r->tick))
         relay_tick_soon(r);
+    /* Its first packet is what made the kernel give it to us (tcp(7), TCP_DEFER_ACCEPT). */
+    if (setup_config(r->setup)->tcp_defer_accept && !addr_is_unix(peer))
+        client_listen(ses->client);
 }
 
 /* ---- life ------------------------------------------------------------------------------ */

@@ -135,6 +135,11 @@ void stream_pull(struct stream *s)
         read_once(s);
 }
 
+void stream_pull_once(struct stream *s)
+{
+    stream_pull(s);
+}
+
 /* A stream that is not read learns of its peer's end only. */
 static bool hangup_turn(struct stream *s)
 {

@@ -450,6 +450,30 @@ static void test_stream_pull_reads_what_is_there_and_its_end(void **state)
     loop_free(&l);
 }
 
+static void test_stream_pull_once_leaves_the_end_for_later(void **state)
+{
+    (void)state;
+    struct loop *l = loop_new();
+    struct party a;
+    int fds[2];
+    open_unix_pair(fds, false);
+    party_open(&a, l, fds[0]);
+    stream_pull_once(&a.stream);
+    assert_int_equal(a.inputs + a.ends, 0);
+    assert_int_equal(write(fds[1], "hello", 5), 5);
+    close(fds[1]);
+    stream_freeze(&a.stream, true);
+    stream_pull_once(&a.stream);
+    assert_int_equal(a.inputs + a.ends, 0);
+    stream_freeze(&a.stream, false);
+    stream_pull_once(&a.stream);
+    assert_true(party_has(&a, "hello"));
+    assert_int_equal(a.ends, 0);
+    UNTIL(l, a.ends);
+    party_close(&a);
+    loop_free(&l);
+}
+
 /* ---- peers ----------------------------------------------------------------------------- */
 
 static void test_stream_knows_its_addresses_and_a_unix_peer(void **state)
@@ -527,6 +551,7 @@ int main(void)
         cmocka_unit_test(test_stream_notices_a_hangup_while_paused_and_does_not_spin),
         cmocka_unit_test(test_stream_without_interest_in_hangups_keeps_all_bytes_for_later),
         cmocka_unit_test(test_stream_pull_reads_what_is_there_and_its_end),
+        cmocka_unit_test(test_stream_pull_once_leaves_the_end_for_later),
         cmocka_unit_test(test_stream_knows_its_addresses_and_a_unix_peer),
         cmocka_unit_test(test_stream_is_small),
     };
