@@ -151,11 +151,14 @@ void loop_on_turn_end(struct loop *l, void (*cb)(void *arg), void *arg)
     l->turn_end_arg = arg;
 }
 
+__attribute__((noinline, cold)) static uint64_t read_clock(struct loop *l)
+{
+    return l->now_us = clock_monotonic_us();
+}
+
 uint64_t loop_now(struct loop *l)
 {
-    if (!l->now_us)
-        l->now_us = clock_monotonic_us();
-    return l->now_us;
+    return l->now_us ? l->now_us : read_clock(l);
 }
 
 /* ---- tasks ----------------------------------------------------------------------------- */

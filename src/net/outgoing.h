@@ -85,6 +85,12 @@ static inline void outgoing_clear(struct outgoing *o)
         outgoing_shrink(o);
     buf_clear(&o->scratch);
 }
+/* The same, where outgoing_only_ref has found a piece: nothing else is in use then. */
+static inline void outgoing_clear_ref(struct outgoing *o)
+{
+    o->bytes = 0;
+    o->n_parts = 0;
+}
 /* Gives all memory back. */
 void outgoing_fini(struct outgoing *o);
 

@@ -226,7 +226,7 @@ enum stream_sent stream_send(struct stream *s, struct outgoing *o)
         return send_composed(s, o);
     s->has_spoken = true;
     enum stream_sent result = send_one(s, part);
-    outgoing_clear(o);
+    outgoing_clear_ref(o);
     return result;
 }
 
