@@ -24,16 +24,16 @@
 #define HEAD_MAX 16384
 
 /* How much of the message must be there before it can be offered; 0: it is malformed. */
-static size_t wanted(const struct message_row *row, const struct frame *f, struct span in)
+static size_t wanted(const struct message_row *row, struct frame f, struct span in)
 {
     switch (row->take) {
     case MESSAGE_STREAM:
         return FRAME_HEADER;
     case MESSAGE_WHOLE:
-        return f->total <= row->max_len + 1 ? f->total : FRAME_HEADER;
+        return f.total <= row->max_len + 1 ? f.total : FRAME_HEADER;
     case MESSAGE_HEAD: {
         /* Two strings, the portal's and the statement's name. */
-        size_t n = in.n < f->total ? in.n : f->total;
+        size_t n = in.n < f.total ? in.n : f.total;
         if (n > HEAD_MAX)
             n = HEAD_MAX;
         size_t zeros = 0;
@@ -41,7 +41,7 @@ static size_t wanted(const struct message_row *row, const struct frame *f, struc
             if (in.p[at] == 0 && ++zeros == 2)
                 return at + 1;
         }
-        return f->total <= HEAD_MAX || in.n < HEAD_MAX ? f->total : FRAME_HEADER;
+        return f.total <= HEAD_MAX || in.n < HEAD_MAX ? f.total : FRAME_HEADER;
     }
     }
     return 0;
@@ -99,43 +99,42 @@ static void log_statement(const struct client *c, const struct request *r)
 }
 
 /* max_packet_size; disable_pqexec, which does not reach the console: it could not be used then. */
-static bool is_allowed(struct client *c, const struct frame *f)
+static bool is_allowed(struct client *c, struct frame f)
 {
     struct error err;
-    if (f->total > c->context->max_message_bytes) {
+    if (f.total > c->context->max_message_bytes) {
         error_set(&err, SQLSTATE_PROGRAM_LIMIT,
                   "bad pkt header: message of %llu bytes is longer than max_packet_size",
-                  (unsigned long long)f->total);
+                  (unsigned long long)f.total);
         client_fail(c, &err);
         return false;
     }
-    if (f->type == FE_QUERY && c->context->refuses_simple_query &&
-        c->ops == c->context->relay_ops) {
+    if (f.type == FE_QUERY && c->context->refuses_simple_query && c->ops == c->context->relay_ops) {
         protocol_error(c, "PQexec disallowed");
         return false;
     }
     return true;
 }
 
-static void refuse_frame(struct client *c, enum frame_result got)
+__attribute__((noinline, cold)) static void refuse_frame(struct client *c, enum frame_result got)
 {
     protocol_error(c, got == FRAME_OK ? "unknown pkt: message type is not known"
                                       : "bad pkt header: message length is out of range");
 }
 
 /* Messages that do not stream: is one there and fit to be offered? */
-static bool is_offerable(struct client *c, const struct message_row *row, const struct frame *f,
+static bool is_offerable(struct client *c, const struct message_row *row, struct frame f,
                          struct span in)
 {
-    if (f->type == FE_TERMINATE) {
+    if (f.type == FE_TERMINATE) {
         client_close(c, "client close request");
         return false;
     }
-    if (f->type == FE_PASSWORD) {
+    if (f.type == FE_PASSWORD) {
         protocol_error(c, "unexpected password message after authentication");
         return false;
     }
-    if (f->body_len && is_bare(f->type)) {
+    if (f.body_len && is_bare(f.type)) {
         protocol_error(c, "invalid message format: this message has no body");
         return false;
     }
@@ -154,9 +153,9 @@ __attribute__((always_inline)) static inline size_t offer(struct client *c, stru
         refuse_frame(c, got);
         return 0;
     }
-    if (c->context->watches && !is_allowed(c, &f))
+    if (c->context->watches && !is_allowed(c, f))
         return 0;
-    if (row->take != MESSAGE_STREAM && !is_offerable(c, row, &f, in))
+    if (row->take != MESSAGE_STREAM && !is_offerable(c, row, f, in))
         return 0;
     size_t n = f.total < in.n ? f.total : in.n;
     struct request r = {.type = f.type,
@@ -180,7 +179,7 @@ __attribute__((always_inline)) static inline size_t offer(struct client *c, stru
     return 0;
 }
 
-static size_t offer_rest(struct client *c, struct span in)
+__attribute__((noinline)) static size_t offer_rest(struct client *c, struct span in)
 {
     size_t n = in.n < c->body_left ? in.n : c->body_left;
     struct request r = {.type = c->body_type, .last = n == c->body_left, .bytes = span_of(in.p, n)};
@@ -191,7 +190,7 @@ static size_t offer_rest(struct client *c, struct span in)
 }
 
 /* There is input, and the client is not on hold. */
-static size_t walk_requests(struct client *c, struct span in)
+__attribute__((always_inline)) static inline size_t walk_requests(struct client *c, struct span in)
 {
     size_t used = 0, n;
     do {

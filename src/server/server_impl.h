@@ -59,7 +59,7 @@ struct server {
 
 /* server_login.c */
 void server_login_start(struct server *s);
-void server_login_input(struct server *s, struct span bytes);
+void server_login_input(struct server *s, struct span bytes) __attribute__((cold));
 void server_login_on_handshake(struct server *s);
 void server_login_free(struct server *s);
 void server_login_copy(struct server *s, const struct server_login *login);

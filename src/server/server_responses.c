@@ -63,7 +63,7 @@ static void inject_due(struct walk *w)
 }
 
 /* What came before is forwarded first: it may end a message that is half sent. */
-static void violation(struct walk *w, uint8_t type)
+__attribute__((noinline, cold)) static void violation(struct walk *w, uint8_t type)
 {
     const struct message_row *row = message_backend(type);
     struct error err;
@@ -147,7 +147,8 @@ static bool take_error(struct walk *w, const struct frame *f, size_t present)
 }
 
 /* A whole ReadyForQuery, which ends `e`. */
-static void end_unit(struct walk *w, char status, const struct expect *e)
+__attribute__((always_inline)) static inline void end_unit(struct walk *w, char status,
+                                                           const struct expect *e)
 {
     struct server *s = w->s;
     s->status = status;
@@ -367,18 +368,19 @@ static size_t walk_messages(struct server *s, struct span in)
 
 void server_responses_input(struct server *s, struct span bytes)
 {
-    if (buf_is_empty(&s->held)) {
-        size_t used = walk_messages(s, bytes);
-        s->ops->on_flush(s);
-        if (used < bytes.n)
-            buf_append(&s->held, bytes.p + used, bytes.n - used);
-    } else {
+    bool continues = !buf_is_empty(&s->held);
+    if (continues) {
         buf_append(&s->held, bytes.p, bytes.n);
-        size_t used = walk_messages(s, buf_span(&s->held));
-        s->ops->on_flush(s);
+        bytes = buf_span(&s->held);
+    }
+    size_t used = walk_messages(s, bytes);
+    s->ops->on_flush(s);
+    if (continues) {
         buf_consume(&s->held, used);
         if (buf_is_empty(&s->held))
             buf_reset(&s->held);
+    } else if (used < bytes.n) {
+        buf_append(&s->held, bytes.p + used, bytes.n - used);
     }
     s->ops->on_input_done(s);
 }
