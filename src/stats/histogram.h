@@ -57,10 +57,14 @@ uint64_t histogram_bucket_low_us(size_t bucket);
 uint64_t histogram_bucket_high_us(size_t bucket);
 
 /* Writer's thread only. */
+static inline void histogram_note_in(struct histogram *h, size_t bucket, uint64_t us)
+{
+    counter_add(&h->buckets[bucket], 1);
+    counter_add(&h->sum_us, us);
+}
 static inline void histogram_note(struct histogram *h, uint64_t us)
 {
-    counter_add(&h->buckets[histogram_bucket(us)], 1);
-    counter_add(&h->sum_us, us);
+    histogram_note_in(h, histogram_bucket(us), us);
 }
 
 /* Any thread: adds what was noted so far. `count` is always the total of `buckets`; sum_us may be

@@ -75,6 +75,19 @@ static inline void stats_note(struct stats *row, enum latency_kind kind, uint64_
     histogram_note(&latency->each[kind], us);
 }
 
+/* A query that was a transaction by itself: the same time for both. */
+static inline void stats_note_single(struct stats *row, uint64_t us)
+{
+    struct latency *latency = atomic_load_explicit(&row->latency, memory_order_relaxed);
+    size_t bucket = histogram_bucket(us);
+    if (!latency)
+        latency = stats_make_latency(row);
+    counter_add(&row->query_time, us);
+    counter_add(&row->xact_time, us);
+    histogram_note_in(&latency->each[LATENCY_QUERY], bucket, us);
+    histogram_note_in(&latency->each[LATENCY_XACT], bucket, us);
+}
+
 /* Adds one worker's row; any thread. */
 void stats_add(struct stats_sum *sum, const struct stats *row);
 /* The same for its histograms. False if it has none. */

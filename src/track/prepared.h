@@ -98,6 +98,12 @@ struct client_statements {
     struct client_names *names;
 };
 
+/* Has it ever prepared anything? */
+static inline bool client_statements_exist(const struct client_statements *cs)
+{
+    return cs->names;
+}
+
 void client_statements_init(struct client_statements *cs);
 void client_statements_fini(struct client_statements *cs);
 

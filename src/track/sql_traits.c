@@ -55,14 +55,7 @@ static bool is_blank(uint8_t c)
     return c == ' ' || c == '\n' || c == '\t';
 }
 
-/* Case does not matter. */
-static bool begins_with_sel(struct span text)
-{
-    return text.n > 2 && (text.p[0] | 0x20) == 's' && (text.p[1] | 0x20) == 'e' &&
-           (text.p[2] | 0x20) == 'l';
-}
-
-struct sql_traits sql_traits_of(struct span text, bool whole)
+struct sql_traits sql_traits_look(struct span text, bool whole)
 {
     while (text.n && is_blank(text.p[0])) {
         text.p++;
@@ -74,7 +67,7 @@ struct sql_traits sql_traits_of(struct span text, bool whole)
         return (struct sql_traits){0};
     bool several = text.n > 1 && memchr(text.p, ';', text.n - 1);
     /* Most begin with SELECT, INSERT, UPDATE or WITH: one look. */
-    if (several || (!begins_with_sel(text) && begins_one(text.p[0])))
+    if (several || (!sql_begins_with_sel(text) && begins_one(text.p[0])))
         return of_command(text, several);
     return (struct sql_traits){0};
 }

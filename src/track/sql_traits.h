@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 /* What the loss of the server would leave unknown about what is running. */
 enum sql_ending {
@@ -32,7 +33,23 @@ struct sql_traits {
     bool sets;
 };
 
-/* whole: all of the text is there. Of a text in pieces anything must be expected. */
-struct sql_traits sql_traits_of(struct span text, bool whole);
+/* Private: any text. */
+struct sql_traits sql_traits_look(struct span text, bool whole);
+
+/* Case does not matter. */
+static inline bool sql_begins_with_sel(struct span text)
+{
+    return text.n > 2 && (text.p[0] | 0x20) == 's' && (text.p[1] | 0x20) == 'e' &&
+           (text.p[2] | 0x20) == 'l';
+}
+
+/* whole: all of the text is there. Of a text in pieces anything must be expected. Most are one
+ * SELECT: without a call. */
+static inline struct sql_traits sql_traits_of(struct span text, bool whole)
+{
+    if (whole && sql_begins_with_sel(text) && !memchr(text.p, ';', text.n - 1))
+        return (struct sql_traits){0};
+    return sql_traits_look(text, whole);
+}
 
 #endif
