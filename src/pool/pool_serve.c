@@ -43,7 +43,7 @@ static void publish_oldest(struct pool *p)
     atomic_store_explicit(&p->oldest_us, head != NULL ? head->since_us : 0, memory_order_relaxed);
 }
 
-static void enqueue(struct pool *p, struct pool_waiter *w, bool again)
+static inline void enqueue(struct pool *p, struct pool_waiter *w, bool again)
 {
     struct pool_shared *sh = &p->shared;
     struct pool_waiter *behind = NULL;
@@ -70,7 +70,7 @@ static void enqueue(struct pool *p, struct pool_waiter *w, bool again)
     publish_oldest(p);
 }
 
-void pool_leave_queue(struct pool *p, struct pool_waiter *w, enum pool_waiter_state state)
+static inline void leave_queue(struct pool *p, struct pool_waiter *w, enum pool_waiter_state state)
 {
     struct pool_shared *sh = &p->shared;
 
@@ -85,6 +85,11 @@ void pool_leave_queue(struct pool *p, struct pool_waiter *w, enum pool_waiter_st
     publish_oldest(p);
     if (sh->n_waiting == 0)
         pool_stop_starving(p);
+}
+
+void pool_leave_queue(struct pool *p, struct pool_waiter *w, enum pool_waiter_state state)
+{
+    leave_queue(p, w, state);
 }
 
 /* From w on, the first waiter that would take a free server. */
@@ -187,8 +192,12 @@ static bool refused(struct pool *p, bool again, enum pool_refusal *reason_out)
     return true;
 }
 
-static void acquire_locked(struct pool *p, struct pool_waiter *w, uint64_t now_us, bool again,
-                           struct pool_decision *out)
+/* Once for each transaction with `again` known to be false, so this is compiled into its callers.
+ */
+__attribute__((always_inline)) static inline void acquire_locked(struct pool *p,
+                                                                 struct pool_waiter *w,
+                                                                 uint64_t now_us, bool again,
+                                                                 struct pool_decision *out)
 {
     struct pool_shared *sh = &p->shared;
 
@@ -286,13 +295,20 @@ void pool_acquire(struct pool *p, struct pool_waiter *w, uint64_t now_us, struct
     acquire_end(p, out);
 }
 
+/* Ends the locked section. */
+static void acquire_again(struct pool *p, struct pool_waiter *w, uint64_t now_us,
+                          struct pool_decision *out)
+{
+    acquire_locked(p, w, now_us, true, out);
+    acquire_end(p, out);
+}
+
 void pool_acquire_again(struct pool *p, struct pool_waiter *w, uint64_t now_us,
                         struct pool_decision *out)
 {
     pool_lock(p);
     pool_rule(w->state != POOL_WAITER_QUEUED && w->worker < p->n_workers);
-    acquire_locked(p, w, now_us, true, out);
-    acquire_end(p, out);
+    acquire_again(p, w, now_us, out);
 }
 
 bool pool_gone(struct pool *p, struct pool_waiter *w, uint64_t server_id, uint64_t now_us,
@@ -303,8 +319,7 @@ bool pool_gone(struct pool *p, struct pool_waiter *w, uint64_t server_id, uint64
         pool_unlock(p);
         return false;
     }
-    acquire_locked(p, w, now_us, true, out);
-    acquire_end(p, out);
+    acquire_again(p, w, now_us, out);
     return true;
 }
 
@@ -331,7 +346,8 @@ enum pool_cancelled pool_cancel_wait(struct pool *p, struct pool_waiter *w)
 
 /* ---- release ---- */
 
-static enum pool_close_reason must_close(struct pool *p, struct pool_server *s, uint64_t now_us)
+static inline enum pool_close_reason must_close(struct pool *p, struct pool_server *s,
+                                                uint64_t now_us)
 {
     struct pool_shared *sh = &p->shared;
     const struct pool_waiter *head = TAILQ_FIRST(&sh->waiting);
@@ -362,17 +378,17 @@ static enum pool_close_reason must_close(struct pool *p, struct pool_server *s, 
     return POOL_CLOSE_NONE;
 }
 
-static void give(struct pool *p, struct pool_server *s, struct pool_release *out)
+static inline void give(struct pool *p, struct pool_server *s, struct pool_release *out)
 {
     struct pool_waiter *w = choose_waiter(&p->shared, s->worker);
+    bool local = w->worker == s->worker;
 
-    if (w->worker == s->worker) {
-        pool_leave_queue(p, w, POOL_WAITER_NONE);
+    leave_queue(p, w, local ? POOL_WAITER_NONE : POOL_WAITER_PROMISED);
+    if (local) {
         out->what = POOL_GIVE_LOCAL;
         out->waiter = w;
         return;
     }
-    pool_leave_queue(p, w, POOL_WAITER_PROMISED);
     w->promised_id = s->id;
     pool_server_enter(&p->shared, s, POOL_SERVER_MOVING);
     p->shared.handovers++;

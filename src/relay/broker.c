@@ -25,7 +25,7 @@
 
 /* ---- waiting --------------------------------------------------------------------------- */
 
-static void begin_wait(struct session *ses)
+static inline void begin_wait(struct session *ses)
 {
     struct relay *r = ses->relay;
     if (!ses->wait_since_us)
@@ -37,13 +37,18 @@ static void begin_wait(struct session *ses)
     relay_tick_soon(r);
 }
 
-void broker_wait_is_over(struct session *ses)
+static inline void wait_is_over(struct session *ses)
 {
     if (!ses->wait_since_us)
         return;
     stats_note(ses->stats, LATENCY_WAIT, loop_now(ses->relay->loop) - ses->wait_since_us);
     ses->wait_since_us = 0;
     ses->relay->n_waiting--;
+}
+
+void broker_wait_is_over(struct session *ses)
+{
+    wait_is_over(ses);
 }
 
 void broker_stop_waiting(struct session *ses)
@@ -107,18 +112,21 @@ static bool take_is_alive(struct relay *r, struct lent *l)
     return relay_find_lent(r, id) == l && server_is_open(l->server);
 }
 
-static enum acquired carry_out(struct session *ses, struct pool_decision *d, struct error *err);
+static enum acquired carry_out_again(struct session *ses, struct pool_decision *d,
+                                     struct error *err);
 
 /* The server that was taken had died; the client keeps its place in the queue. */
 __attribute__((noinline, cold)) static enum acquired
 acquire_again(struct session *ses, struct pool_decision *d, struct error *err)
 {
     pool_acquire_again(ses->pool, &ses->waiter, loop_now(ses->relay->loop), d);
-    return carry_out(ses, d, err);
+    return carry_out_again(ses, d, err);
 }
 
-/* Carries out TAKE, ASK, WAIT, REFUSE. */
-static enum acquired carry_out(struct session *ses, struct pool_decision *d, struct error *err)
+/* Carries out TAKE, ASK, WAIT, REFUSE. Compiled into broker_acquire, which each transaction calls;
+ * the others share carry_out_again. */
+__attribute__((always_inline)) static inline enum acquired
+carry_out(struct session *ses, struct pool_decision *d, struct error *err)
 {
     struct relay *r = ses->relay;
     struct lent *l;
@@ -132,7 +140,7 @@ static enum acquired carry_out(struct session *ses, struct pool_decision *d, str
             return ACQUIRE_WAIT;
         }
         ses->given = l;
-        broker_wait_is_over(ses);
+        wait_is_over(ses);
         return ACQUIRED;
     case POOL_ASK:
         begin_wait(ses);
@@ -149,6 +157,12 @@ static enum acquired carry_out(struct session *ses, struct pool_decision *d, str
         break;
     }
     return ACQUIRE_REFUSED;
+}
+
+static enum acquired carry_out_again(struct session *ses, struct pool_decision *d,
+                                     struct error *err)
+{
+    return carry_out(ses, d, err);
 }
 
 enum acquired broker_acquire(struct session *ses, struct error *err)
@@ -169,7 +183,7 @@ void broker_decided(struct session *ses, const struct pool_decision *decision)
     uint64_t since = ses->wait_since_us;
     broker_wait_is_over(ses);
     ses->wait_since_us = 0;
-    switch (carry_out(ses, &d, &err)) {
+    switch (carry_out_again(ses, &d, &err)) {
     case ACQUIRED: {
         struct lent *l = ses->given;
         ses->given = NULL;
@@ -212,9 +226,9 @@ void broker_want_first(struct session *ses)
 
 /* ---- releasing ------------------------------------------------------------------------- */
 
-void broker_got_server(struct session *ses, struct lent *l)
+__attribute__((always_inline)) static inline void got_server(struct session *ses, struct lent *l)
 {
-    broker_wait_is_over(ses);
+    wait_is_over(ses);
     if (client_get_state(ses->client) == CLIENT_LOOKUP) {
         auth_query_got_server(ses, l);
         return;
@@ -235,8 +249,13 @@ void broker_got_server(struct session *ses, struct lent *l)
     }
 }
 
+void broker_got_server(struct session *ses, struct lent *l)
+{
+    got_server(ses, l);
+}
+
 /* May it be lent to somebody else now? False: it was closed, or a cancel is still on its way. */
-static bool is_lendable(struct lent *l)
+__attribute__((noinline, cold)) static bool doubt_is_over(struct lent *l)
 {
     if (l->vanished) {
         broker_close_server(l, "close_needed");
@@ -262,7 +281,15 @@ static bool is_lendable(struct lent *l)
     return true;
 }
 
-static void act_on_release(struct lent *l, const struct pool_release *d)
+static inline bool is_lendable(struct lent *l)
+{
+    bool doubtful = l->vanished || l->close_when_idle || l->cancel != CANCEL_NONE;
+    return !doubtful || doubt_is_over(l);
+}
+
+/* Compiled into broker_release, which each transaction calls; the others share the next one. */
+__attribute__((always_inline)) static inline void act_on_release(struct lent *l,
+                                                                 const struct pool_release *d)
 {
     switch (d->what) {
     case POOL_KEEP:
@@ -271,7 +298,7 @@ static void act_on_release(struct lent *l, const struct pool_release *d)
     case POOL_GIVE_LOCAL: {
         struct session *ses = container_of(d->waiter, struct session, waiter);
         if (!care_begin_check(l, ses))
-            broker_got_server(ses, l);
+            got_server(ses, l);
         return;
     }
     case POOL_GIVE_AWAY:
@@ -281,6 +308,11 @@ static void act_on_release(struct lent *l, const struct pool_release *d)
         broker_close_server(l, pool_close_text(d->reason));
         return;
     }
+}
+
+static void act_on_offer(struct lent *l, const struct pool_release *d)
+{
+    act_on_release(l, d);
 }
 
 void broker_release(struct lent *l)
@@ -302,7 +334,7 @@ void broker_serve(struct relay *r, struct pool *p)
     struct pool_server *s;
     struct pool_release d;
     while (pool_serve(p, (unsigned)r->worker, loop_now(r->loop), &s, &d))
-        act_on_release(container_of(s, struct lent, ledger), &d);
+        act_on_offer(container_of(s, struct lent, ledger), &d);
 }
 
 void broker_cancel_over(struct lent *l)
@@ -324,7 +356,7 @@ void broker_opened(struct lent *l)
     l->idle_since_us = loop_now(l->relay->loop);
     l->checked = true;
     pool_opened(l->pool, &l->ledger, l->idle_since_us, &d);
-    act_on_release(l, &d);
+    act_on_offer(l, &d);
 }
 
 void broker_dial_more(struct relay *r, struct pool *p)
