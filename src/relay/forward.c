@@ -81,7 +81,7 @@ static bool answer_alone(struct session *ses, const struct request *r)
 }
 
 /* TAKEN: a server was given, or the message was refused. */
-static enum request_verdict ask_for_server(struct session *ses, const struct request *r)
+static inline enum request_verdict ask_for_server(struct session *ses, const struct request *r)
 {
     struct error err;
     switch (broker_acquire(ses, &err)) {
@@ -99,7 +99,7 @@ static enum request_verdict ask_for_server(struct session *ses, const struct req
 }
 
 /* TAKEN: it is linked, or the message is dealt with. */
-static enum request_verdict get_server(struct session *ses, const struct request *r)
+static inline enum request_verdict get_server(struct session *ses, const struct request *r)
 {
     if (!ses->given) {
         if (r->type != FE_QUERY && answer_alone(ses, r))
@@ -139,16 +139,21 @@ static bool starts_unit(uint8_t type)
            type == FE_EXECUTE || type == FE_CLOSE;
 }
 
+static bool is_behind_decision(const struct lent *l, const struct request *r)
+{
+    const struct expect_queue *q = server_expects(l->server);
+    /* Behind a RESET too: it goes back to the server's own values, not to the client's. */
+    bool decides = l->gate_unit || l->reset != SQL_RESETS_NOTHING;
+    return decides && q->count && !q->copy_in && starts_unit(r->type) && !l->group_open;
+}
+
 static bool must_wait(struct session *ses, const struct request *r)
 {
     const struct lent *l = ses->lent;
-    const struct expect_queue *q = server_expects(l->server);
     if (l->fence_wait)
         return true;
-    /* Behind a RESET too: it goes back to the server's own values, not to the client's. */
-    bool decides = l->gate_unit || l->reset != SQL_RESETS_NOTHING;
-    bool behind = decides && q->count && !q->copy_in && starts_unit(r->type) && !l->group_open;
-    ses->held_back = behind || q->count > EXPECT_MAX;
+    ses->held_back =
+        server_expects(l->server)->count > EXPECT_MAX || (l->rare && is_behind_decision(l, r));
     return ses->held_back;
 }
 
@@ -200,11 +205,9 @@ static enum reset_text text_kind(const struct sql_traits *traits, bool whole)
 
 static enum request_verdict take_query(struct session *ses, const struct request *r)
 {
-    struct sql_traits traits = {0};
+    struct sql_traits traits = sql_traits_of(query_text(r), r->last);
     uint32_t serial = 0;
     bool rewritten = false;
-    if (r->type == FE_QUERY)
-        traits = sql_traits_of(query_text(r), r->last);
     if (traits.drops && !extended_drop_names(ses, r, traits.drops, &serial, &rewritten))
         return REQUEST_HOLD;
     note_gate_unit(ses->lent, FE_QUERY);
@@ -212,12 +215,19 @@ static enum request_verdict take_query(struct session *ses, const struct request
     ses->ending = traits.ending;
     if (traits.sets)
         names_note_sets(ses->lent, query_text(r), text_kind(&traits, r->last));
-    if (r->type == FE_QUERY)
-        unit_ends(ses, EXPECT_QUERY, drop_unnamed(ses), serial);
-    else
-        unit_ends(ses, EXPECT_FUNCTION_CALL, 0, 0);
+    unit_ends(ses, EXPECT_QUERY, drop_unnamed(ses), serial);
     if (!rewritten)
         outgoing_ref(&ses->relay->to_server, r->bytes.p, r->bytes.n);
+    return REQUEST_TAKEN;
+}
+
+static enum request_verdict take_function_call(struct session *ses, const struct request *r)
+{
+    note_gate_unit(ses->lent, FE_QUERY);
+    note_start(ses);
+    ses->ending = SQL_ENDS_NOTHING;
+    unit_ends(ses, EXPECT_FUNCTION_CALL, 0, 0);
+    outgoing_ref(&ses->relay->to_server, r->bytes.p, r->bytes.n);
     return REQUEST_TAKEN;
 }
 
@@ -246,8 +256,9 @@ static enum request_verdict take_extended(struct session *ses, const struct requ
     return verdict;
 }
 
-/* Any message but those of take_query. */
-static enum request_verdict forward_linked(struct session *ses, const struct request *r)
+/* Any message but a Query. Out of line: what a Query takes stays small. */
+__attribute__((noinline)) static enum request_verdict forward_linked(struct session *ses,
+                                                                     const struct request *r)
 {
     struct outgoing *out = &ses->relay->to_server;
     switch ((enum frontend_type)r->type) {
@@ -269,8 +280,9 @@ static enum request_verdict forward_linked(struct session *ses, const struct req
     case FE_COPY_DATA:
     case FE_FLUSH:
         break;
-    case FE_QUERY:
     case FE_FUNCTION_CALL:
+        return take_function_call(ses, r);
+    case FE_QUERY:
     case FE_PASSWORD:
     case FE_TERMINATE:
         return REQUEST_CLOSED; /* the last two are the client's to deal with */
@@ -299,7 +311,15 @@ static enum request_verdict skip(struct session *ses, const struct request *r)
     return REQUEST_TAKEN;
 }
 
-static enum request_verdict take_request(struct session *ses, const struct request *r)
+/* Is it a message that a server is to answer, not one that we know what to do with? */
+static inline bool wants_answer(const struct session *ses, const struct request *r)
+{
+    return r->first && !ses->skip_to_sync && buf_is_empty(&ses->refusal) &&
+           client_get_state(ses->client) != CLIENT_WELCOME;
+}
+
+__attribute__((noinline)) static enum request_verdict take_other(struct session *ses,
+                                                                 const struct request *r)
 {
     if (client_get_state(ses->client) == CLIENT_WELCOME)
         return REQUEST_HOLD; /* it did not wait for ReadyForQuery */
@@ -307,10 +327,14 @@ static enum request_verdict take_request(struct session *ses, const struct reque
         return forward_rest(ses, r);
     if (ses->skip_to_sync)
         return skip(ses, r);
-    if (!buf_is_empty(&ses->refusal)) {
-        answer_refusal(ses, r);
-        return REQUEST_TAKEN;
-    }
+    answer_refusal(ses, r);
+    return REQUEST_TAKEN;
+}
+
+static enum request_verdict take_request(struct session *ses, const struct request *r)
+{
+    if (!wants_answer(ses, r))
+        return take_other(ses, r);
     if (!ses->lent) {
         enum request_verdict got = get_server(ses, r);
         if (got != REQUEST_TAKEN || !ses->lent)
@@ -320,7 +344,7 @@ static enum request_verdict take_request(struct session *ses, const struct reque
         return REQUEST_HOLD;
     if (lacks_values(ses) && starts_unit(r->type) && link_refresh(ses) == LINK_HOLD)
         return REQUEST_HOLD;
-    return runs_alone(r->type) ? take_query(ses, r) : forward_linked(ses, r);
+    return r->type == FE_QUERY ? take_query(ses, r) : forward_linked(ses, r);
 }
 
 enum request_verdict forward_request(struct client *c, const struct request *r)

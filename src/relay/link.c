@@ -187,7 +187,8 @@ static bool take_aim(struct session *ses, struct diff_run *d)
     return true;
 }
 
-static enum link_result send_difference(struct session *ses, const struct request *first)
+__attribute__((noinline)) static enum link_result send_difference(struct session *ses,
+                                                                  const struct request *first)
 {
     struct lent *l = ses->lent;
     struct param_set *want = client_params(ses->client);

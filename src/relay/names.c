@@ -34,16 +34,12 @@ void names_unit_sent(struct lent *l)
     l->unit++;
 }
 
-void names_unit_over(struct lent *l)
+void names_settle_params(struct lent *l)
 {
-    if (l->session) {
-        struct param_set *now = server_status(l->server) == 'I' ? client_params(l->session->client)
-                                                                : server_params(l->server);
-        client_statements_settle_params(client_statements_of(l->session->client), l->first_unit,
-                                        now);
-    }
-    if (l->first_unit < l->unit)
-        l->first_unit++;
+    struct client *c = l->session->client;
+    struct param_set *now =
+        server_status(l->server) == 'I' ? client_params(c) : server_params(l->server);
+    client_statements_settle_params(client_statements_of(c), l->first_unit, now);
 }
 
 void names_at_rest(struct lent *l)

@@ -27,7 +27,15 @@ void names_end(struct session *ses, struct lent *l);
 
 /* A Query, FunctionCall or Sync of the client was handed on; and was answered, or skipped. */
 void names_unit_sent(struct lent *l);
-void names_unit_over(struct lent *l);
+/* Private. */
+void names_settle_params(struct lent *l);
+static inline void names_unit_over(struct lent *l)
+{
+    if (l->session && client_statements_exist(client_statements_of(l->session->client)))
+        names_settle_params(l);
+    if (l->first_unit < l->unit)
+        l->first_unit++;
+}
 /* Nothing is owed any more. */
 void names_at_rest(struct lent *l);
 

@@ -130,19 +130,25 @@ struct lent {
     struct param_set *target;      /* what the server has when the difference has gone through */
     struct param_set *before_gate; /* what it has if the gated transaction rolls back */
     struct param_set *gate_origin; /* what it had when the gate was sent */
-    bool gate_open;                /* gated values are uncommitted */
-    uint8_t gate_unit;             /* FE_QUERY, FE_SYNC: what was sent behind the open gate; 0 */
-    bool gate_failed;              /* ... were refused: what is skipped gets its error */
     bool unit_answered;            /* the unit being skipped has had its error */
-    bool fence_wait;               /* the client is on hold until our Query is over */
     bool saw_rollback;             /* since the gate opened */
     bool committed_behind_rollback;
     bool gate_committed; /* they are committed, the ReadyForQuery behind that has not come */
     bool in_savepoint;   /* certainly, since the gate opened */
-    bool error_since_ready;
-    bool discarded;        /* DISCARD ALL was run since the last ReadyForQuery */
-    bool was_reset;        /* RESET was run since the gate of the transaction, or its start */
-    uint8_t reset;         /* enum sql_reset, of all that was sent since then */
+    /* Hardly ever is any of these set, so messages look at `rare` first: at all of them at once. */
+    union {
+        uint64_t rare;
+        struct {
+            bool gate_open;    /* gated values are uncommitted */
+            uint8_t gate_unit; /* FE_QUERY, FE_SYNC: what was sent behind the open gate; 0 */
+            bool gate_failed;  /* gated values were refused: what is skipped gets that error */
+            bool fence_wait;   /* the client is on hold until our Query is over */
+            bool error_since_ready;
+            bool discarded; /* DISCARD ALL was run since the last ReadyForQuery */
+            bool was_reset; /* RESET was run since the gate of the transaction, or its start */
+            uint8_t reset;  /* enum sql_reset, of all that was sent since then */
+        };
+    };
     char reset_name[64];   /* SQL_RESETS_ONE: of what */
     struct buf gate_error; /* the ErrorResponse of a refused gate */
 
@@ -167,6 +173,8 @@ struct lent {
     uint64_t care_deadline_us;
     struct session *checked_for; /* of this worker; its `checking` is this */
 };
+
+_Static_assert(SQL_RESETS_NOTHING == 0, "lent.rare is 0 while nothing is reset");
 
 TAILQ_HEAD(session_list, session);
 TAILQ_HEAD(lent_list, lent);

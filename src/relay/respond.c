@@ -285,47 +285,69 @@ static void on_answered(struct server *s, const struct expect *e)
         link_gate_passed(l);
 }
 
-static void count_ready(struct lent *l)
+static void count_ready(struct lent *l, bool ends_xact)
 {
     struct session *ses = l->session;
     uint64_t now = loop_now(l->relay->loop);
     struct stats *stats = ses->stats;
+    uint64_t query_since_us = ses->query_since_us, xact_since_us = ses->xact_since_us;
     counter_add(&stats->query, 1);
-    if (ses->query_since_us)
-        stats_note(stats, LATENCY_QUERY, now - ses->query_since_us);
     ses->query_since_us = 0;
     ses->ready_us = now;
     ses->query_overdue = false;
     ses->ending = SQL_ENDS_NOTHING;
-    if (server_status(l->server) != 'I')
-        return;
-    counter_add(&stats->xact, 1);
-    if (ses->xact_since_us)
-        stats_note(stats, LATENCY_XACT, now - ses->xact_since_us);
-    ses->xact_since_us = 0;
+    if (ends_xact) {
+        counter_add(&stats->xact, 1);
+        ses->xact_since_us = 0;
+        if (query_since_us && query_since_us == xact_since_us) {
+            stats_note_single(stats, now - query_since_us);
+            return;
+        }
+        if (xact_since_us)
+            stats_note(stats, LATENCY_XACT, now - xact_since_us);
+    }
+    if (query_since_us)
+        stats_note(stats, LATENCY_QUERY, now - query_since_us);
 }
 
-static enum server_ready on_ready_for_query(struct server *s, const struct expect *e)
+/* Nearly always: it ends a transaction of the client's that has left nothing to see to. */
+static inline bool ends_plainly(const struct lent *l, const struct expect *e)
 {
-    struct lent *l = lent_of(s);
+    return server_status(l->server) == 'I' && e->owner == EXPECT_CLIENT && !e->arg && !l->rare &&
+           !l->target && l->session &&
+           client_params(l->session->client) == server_params(l->server);
+}
+
+/* What it says about our own entries, and about the server's values. False: it is not the client's.
+ */
+__attribute__((noinline)) static bool see_to_ready(struct lent *l, const struct expect *e)
+{
     l->gate_failed = false;
-    /* Nothing was sent behind what this ends, be it a Sync or a Query in a group without one. */
-    if (expect_is_empty(server_expects(s)))
-        l->group_open = false;
     link_trust_reports(l);
-    if (server_status(s) == 'I')
+    if (server_status(l->server) == 'I')
         link_settle(l);
     l->error_since_ready = false;
     if (e->owner == EXPECT_FENCE && !l->fence_wait)
         link_gate_passed(l);
     if (e->owner != EXPECT_CLIENT)
-        return SERVER_READY_DROP;
+        return false;
     if (e->arg)
         names_answered(l, e);
+    return true;
+}
+
+static enum server_ready on_ready_for_query(struct server *s, const struct expect *e)
+{
+    struct lent *l = lent_of(s);
+    /* Nothing was sent behind what this ends, be it a Sync or a Query in a group without one. */
+    if (expect_is_empty(server_expects(s)))
+        l->group_open = false;
+    if (!ends_plainly(l, e) && !see_to_ready(l, e))
+        return SERVER_READY_DROP;
     names_unit_over(l);
     if (!l->session)
         return SERVER_READY_DROP;
-    count_ready(l);
+    count_ready(l, server_status(s) == 'I');
     /* Nearly always. References are counted where all workers write, so none is taken for this. */
     if (server_status(s) == 'I' && client_params(l->session->client) == l->session->told)
         return SERVER_READY_FORWARD;
@@ -367,7 +389,7 @@ static void on_flush(struct server *s)
 }
 
 /* A refused gate in front of a simple Query: nobody has sent the Sync that the server waits for. */
-static void sync_after_gate(struct lent *l)
+__attribute__((noinline, cold)) static void sync_after_gate(struct lent *l)
 {
     struct expect_queue *q = server_expects(l->server);
     if (!l->gate_failed || l->unit_answered || !q->skipping)
@@ -387,12 +409,33 @@ static void continue_held(struct session *ses)
     client_continue(ses->client);
 }
 
+/* The server has come to rest. False: that was the end of something of ours, which goes on. */
+__attribute__((noinline)) static bool is_the_clients(struct lent *l)
+{
+    if (care_is_running(l)) {
+        care_step(l);
+        return false;
+    }
+    if (leave_is_running(l)) {
+        leave_step(l);
+        return false;
+    }
+    if (l->fence_wait) {
+        link_fence_over(l);
+        return false;
+    }
+    if (l->reset != SQL_RESETS_NOTHING && server_status(l->server) == 'I' && !l->group_open)
+        reset_forget(l); /* what was to be reset is, or will not be */
+    return true;
+}
+
 static void on_input_done(struct server *s)
 {
     struct lent *l = lent_of(s);
     if (server_get_state(s) == SERVER_CLOSING)
         return;
-    sync_after_gate(l);
+    if (l->rare)
+        sync_after_gate(l);
     if (!server_is_at_rest(s)) {
         if (!l->gate_unit && server_expects(s)->count <= EXPECT_MAX / 2)
             continue_held(l->session);
@@ -403,22 +446,10 @@ static void on_input_done(struct server *s)
     /* Whether a Sync beside a failing COPY is still to be answered cannot be seen from here. */
     if (expect_is_unsure(server_expects(s)))
         l->close_when_idle = true;
-    if (care_is_running(l)) {
-        care_step(l);
+    if ((l->rare || !l->session) && !is_the_clients(l))
         return;
-    }
-    if (leave_is_running(l)) {
-        leave_step(l);
-        return;
-    }
-    if (l->fence_wait) {
-        link_fence_over(l);
-        return;
-    }
     /* Before its Sync a group is a transaction that the status does not show. */
     struct session *ses = l->session;
-    if (l->reset != SQL_RESETS_NOTHING && server_status(s) == 'I' && !l->group_open)
-        reset_forget(l); /* what was to be reset is, or will not be */
     if (ses && server_status(s) == 'I' && !l->group_open && !ses->pins &&
         !client_is_mid_message(ses->client))
         link_end(ses);
