@@ -24,7 +24,7 @@
 #define HEAD_MAX 16384
 
 /* How much of the message must be there before it can be offered; 0: it is malformed. */
-static size_t wanted(const struct message_row *row, struct frame f, struct span in)
+static inline size_t wanted(const struct message_row *row, struct frame f, struct span in)
 {
     switch (row->take) {
     case MESSAGE_STREAM:
@@ -123,8 +123,8 @@ __attribute__((noinline, cold)) static void refuse_frame(struct client *c, enum 
 }
 
 /* Messages that do not stream: is one there and fit to be offered? */
-static bool is_offerable(struct client *c, const struct message_row *row, struct frame f,
-                         struct span in)
+static inline bool is_offerable(struct client *c, const struct message_row *row, struct frame f,
+                                struct span in)
 {
     if (f.type == FE_TERMINATE) {
         client_close(c, "client close request");

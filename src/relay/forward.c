@@ -256,9 +256,8 @@ static enum request_verdict take_extended(struct session *ses, const struct requ
     return verdict;
 }
 
-/* Any message but a Query. Out of line: what a Query takes stays small. */
-__attribute__((noinline)) static enum request_verdict forward_linked(struct session *ses,
-                                                                     const struct request *r)
+/* Any message but a Query. */
+static inline enum request_verdict forward_linked(struct session *ses, const struct request *r)
 {
     struct outgoing *out = &ses->relay->to_server;
     switch ((enum frontend_type)r->type) {
