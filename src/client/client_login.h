@@ -14,7 +14,8 @@ struct client_login_run {
     /* The first packets. Until proven, as is the exchange. */
     struct buf held; /* what has come of a packet; bounded by LOGIN_HELD_MAX */
     bool ssl_asked, gss_asked, tls_direct;
-    char *options; /* of the startup packet as they came, for replication; else NULL */
+    bool is_special; /* its startup packet has to be taken one by one, whatever another has said */
+    char *options;   /* of the startup packet as they came, for replication; else NULL */
 
     /* The exchange. */
     enum login_method method;

@@ -155,6 +155,7 @@ static bool take_parameter(struct client *c, struct param_builder *b, const char
     case PARAM_DROPPED:
         client_log(c, LOG_INFO_LEVEL, "ignoring startup parameter \"%.*s\": it is not a setting",
                    (int)(name.n < 64 ? name.n : 64), (const char *)name.p);
+        c->login->is_special = true;
         return true;
     case PARAM_REFUSED:
         break;
@@ -217,8 +218,22 @@ static void add_host(const struct client *c, struct param_builder *b, const stru
         client_log(c, LOG_INFO_LEVEL, "no room for its address in application_name");
 }
 
+/* Not NULL: *m says what another has said before, and that had no further effect. */
+static struct param_set *recall_parameters(const struct client *c, const struct startup *m)
+{
+    return c->login->is_special ? NULL : client_who_recall(c->who, m->parameters);
+}
+
 static bool take_parameters(struct client *c, const struct startup *m)
 {
+    c->login->is_special = c->replication != REPLICATION_NONE ||
+                           setup_config(c->context->setup)->application_name_add_host;
+    struct param_set *known = recall_parameters(c, m);
+    if (known) {
+        param_set_unref(&c->params);
+        c->params = known;
+        return true;
+    }
     struct param_builder *b = param_builder_new(NULL);
     struct startup_parameters it = startup_parameters_of(m);
     struct span name, value;
@@ -241,6 +256,8 @@ static bool take_parameters(struct client *c, const struct startup *m)
         add_host(c, b, m);
     param_set_unref(&c->params);
     c->params = param_builder_finish(&b);
+    if (!c->login->is_special)
+        client_who_keep(c->who, m->parameters, c->params);
     return true;
 }
 

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "base/str.h"
+#include "track/parameters.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,14 @@
 /* Where two of them meet, the older is not found any more: its clients keep it, others make anew.
  */
 #define SLOTS 256
+/* Nobody has proven anything when he says it: longer packets are not kept. */
+#define SAID_MAX 512
+
+struct client_said {
+    struct param_set *params; /* counted */
+    size_t n;
+    uint8_t pairs[];
+};
 
 struct client_known {
     uint64_t seed;
@@ -95,6 +104,33 @@ void client_who_found(struct client_known *known, struct client_who **wp, struct
     *wp = w;
 }
 
+struct param_set *client_who_recall(const struct client_who *who, struct span pairs)
+{
+    const struct client_said *said = who->said;
+    if (!said || !span_equal(span_of(said->pairs, said->n), pairs))
+        return NULL;
+    return param_set_ref(said->params);
+}
+
+static void forget_said(struct client_who *w)
+{
+    if (w->said)
+        param_set_unref(&w->said->params);
+    free(w->said);
+    w->said = NULL;
+}
+
+void client_who_keep(struct client_who *who, struct span pairs, struct param_set *params)
+{
+    if (pairs.n == 0 || pairs.n > SAID_MAX)
+        return;
+    forget_said(who);
+    who->said = xmalloc(sizeof *who->said + pairs.n);
+    who->said->params = param_set_ref(params);
+    who->said->n = pairs.n;
+    memcpy(who->said->pairs, pairs.p, pairs.n);
+}
+
 void client_who_unref(struct client_who **wp)
 {
     struct client_who *w = *wp;
@@ -103,6 +139,7 @@ void client_who_unref(struct client_who **wp)
         return;
     if (w->known)
         *slot_of(w->known, span_str(w->user), span_str(w->database)) = NULL;
+    forget_said(w);
     secret_unref(&w->found);
     setup_unref(&w->setup);
     free(w);

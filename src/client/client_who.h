@@ -3,12 +3,18 @@
  *
  * Many clients are the same user at the same database. They share one of these, immutable and
  * counted, as long as they log in at one worker: it is looked up once and kept once. No locks, all
- * in the thread of that worker. */
+ * in the thread of that worker.
+ *
+ * Most of them even say the same in their startup packets, so what the last one amounted to is kept
+ * here, too. */
 #ifndef CLIENT_CLIENT_WHO_H
 #define CLIENT_CLIENT_WHO_H
 
 #include "base/span.h"
 #include "setup/setup.h"
+
+struct client_said;
+struct param_set;
 
 struct client_who {
     unsigned refs;
@@ -16,6 +22,7 @@ struct client_who {
     struct setup *setup;        /* counted: what the login was looked up in */
     struct setup_login login;
     const struct secret *found; /* counted: what auth_query or the login said; else NULL */
+    struct client_said *said;   /* what the last one said, and what that means; may be NULL */
     const char *database;
     char user[]; /* then the database's name */
 };
@@ -33,6 +40,11 @@ struct client_who *client_who_get(struct client_known *known, struct setup *setu
  * found right by is no secret that another login could be measured by. */
 void client_who_found(struct client_known *known, struct client_who **who, struct span user,
                       const struct secret *secret);
+/* The parameters that a startup packet with these (name, value) pairs asks for, counted for the
+ * caller; NULL: the last one that was kept had others. */
+struct param_set *client_who_recall(const struct client_who *who, struct span pairs);
+/* Keeps them for the next, unless the packet was an unusually long one. */
+void client_who_keep(struct client_who *who, struct span pairs, struct param_set *params);
 /* Gives it back; NULL inside is fine. */
 void client_who_unref(struct client_who **who);
 

@@ -3,6 +3,7 @@
 
 #include "auth/auth.h"
 #include "conf/conf_pairs.h"
+#include "track/parameters.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -113,6 +114,43 @@ static void test_many_more_than_there_is_room_for_are_all_right(void **state)
     setup_unref(&s);
 }
 
+static struct param_set *set_of(const char *name, const char *value)
+{
+    struct param_builder *b = param_builder_new(NULL);
+    assert_true(param_builder_put(b, span_str(name), span_str(value)));
+    return param_builder_finish(&b);
+}
+
+static void test_what_the_last_one_said_is_known_as_long_as_it_is_said_again(void **state)
+{
+    (void)state;
+    struct setup *s = some_setup();
+    struct client_known *k = client_known_new();
+    struct client_who *w = get(k, s, "ann", "app");
+    struct param_set *psql = set_of("application_name", "psql"), *jit = set_of("jit", "off");
+    const struct span first = span_str("application_name psql"), second = span_str("jit off");
+    assert_null(client_who_recall(w, first));
+    client_who_keep(w, first, psql);
+    struct param_set *found = client_who_recall(w, first);
+    assert_ptr_equal(found, psql);
+    param_set_unref(&found);
+    assert_null(client_who_recall(w, second));
+    assert_null(client_who_recall(w, span_of(first.p, first.n - 1)));
+    client_who_keep(w, second, jit);
+    assert_null(client_who_recall(w, first));
+    found = client_who_recall(w, second);
+    assert_ptr_equal(found, jit);
+    param_set_unref(&found);
+    static const char longer[600];
+    client_who_keep(w, span_of(longer, sizeof longer), psql);
+    assert_null(client_who_recall(w, span_of(longer, sizeof longer)));
+    param_set_unref(&psql);
+    param_set_unref(&jit);
+    client_who_unref(&w);
+    client_known_free(&k);
+    setup_unref(&s);
+}
+
 /* auth_query knows him, under another name. */
 static void test_who_was_found_is_shared_by_those_with_the_same_secret(void **state)
 {
@@ -165,6 +203,7 @@ int main(void)
         cmocka_unit_test(test_equal_clients_share_as_long_as_one_is_left),
         cmocka_unit_test(test_others_and_other_setups_and_consoles_do_not_share),
         cmocka_unit_test(test_who_was_found_is_shared_by_those_with_the_same_secret),
+        cmocka_unit_test(test_what_the_last_one_said_is_known_as_long_as_it_is_said_again),
         cmocka_unit_test(test_many_more_than_there_is_room_for_are_all_right),
     };
     return cmocka_run_group_tests(tests, start, end);
