@@ -229,7 +229,7 @@ enum link_result link_refresh(struct session *ses)
 
 /* ---- linking --------------------------------------------------------------------------- */
 
-enum link_result link_begin(struct session *ses, struct lent *l, const struct request *first)
+static inline void join(struct session *ses, struct lent *l)
 {
     ses->lent = l;
     l->session = ses;
@@ -244,6 +244,16 @@ enum link_result link_begin(struct session *ses, struct lent *l, const struct re
     pids_note_client(l->pid, ses->key);
     if (l->ledger.own) /* it was opened with all that the client wants */
         client_start_from(ses->client, server_params(l->server));
+}
+
+void link_own(struct session *ses, struct lent *l)
+{
+    join(ses, l);
+}
+
+enum link_result link_begin(struct session *ses, struct lent *l, const struct request *first)
+{
+    join(ses, l);
     if (client_params(ses->client) == server_params(l->server))
         return LINK_GO;
     return send_difference(ses, first);

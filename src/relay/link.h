@@ -27,9 +27,10 @@ enum link_result {
     LINK_HOLD, /* keep it: client_continue comes */
 };
 
-/* Both are idle. Composes what must go ahead of the client's first message (which may be NULL for a
- * client with a server of its own: nothing goes ahead). */
+/* Both are idle. Composes what must go ahead of the client's first message. */
 enum link_result link_begin(struct session *ses, struct lent *l, const struct request *first);
+/* The same for a client with a server of its own, which has not said anything yet. */
+void link_own(struct session *ses, struct lent *l);
 /* They stay linked, and the session wants values that the server has lost (a RESET went back to its
  * own): before a unit of the client. */
 enum link_result link_refresh(struct session *ses);

@@ -169,7 +169,7 @@ static void meet(struct session *ses, struct lent *l)
     if (ses->gone)
         broker_close_server(l, "replication client was closed");
     else
-        (void)link_begin(ses, l, NULL);
+        link_own(ses, l);
 }
 
 void own_dial_failed(struct lent *l)
