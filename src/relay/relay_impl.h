@@ -13,6 +13,7 @@
 #include "track/sql_head.h"
 #include "track/sql_traits.h"
 
+#include <stddef.h>
 #include <uthash.h>
 
 struct asking;
@@ -175,6 +176,8 @@ struct lent {
 };
 
 _Static_assert(SQL_RESETS_NOTHING == 0, "lent.rare is 0 while nothing is reset");
+_Static_assert(offsetof(struct lent, reset) - offsetof(struct lent, rare) == sizeof(uint64_t) - 1,
+               "lent.rare covers the last of its flags");
 
 TAILQ_HEAD(session_list, session);
 TAILQ_HEAD(lent_list, lent);
