@@ -240,7 +240,7 @@ struct client *client_new(const struct client_context *context, uint64_t id, int
     c->params = param_set_empty();
     client_statements_init(&c->statements);
     stream_init(&c->stream, &client_stream_ops, c);
-    stream_open(&c->stream, context->loop, fd);
+    stream_open_unwatched(&c->stream, context->loop, fd);
     return c;
 }
 
@@ -295,9 +295,9 @@ void client_freeze(struct client *c, bool on)
         stream_freeze(&c->stream, on);
 }
 
-void client_listen(struct client *c)
+void client_listen(struct client *c, bool has_said)
 {
-    stream_pull_once(&c->stream);
+    stream_begin(&c->stream, has_said);
 }
 
 bool client_is_mid_message(const struct client *c)

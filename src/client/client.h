@@ -112,7 +112,7 @@ struct client_context {
 /* Another setup takes the place of the context's; borrowed. */
 void client_context_follow(struct client_context *x, struct setup *setup);
 
-/* Takes fd. */
+/* Takes fd; client_listen comes next. */
 struct client *client_new(const struct client_context *context, uint64_t id, int fd,
                           const struct addr *peer);
 /* Unhooks, flushes what it can and hangs up. The object stays valid until client_free. */
@@ -163,8 +163,8 @@ void client_pause(struct client *c);
 void client_resume(struct client *c);
 /* Stops reading, whatever is said about it meanwhile; until it is taken back. */
 void client_freeze(struct client *c, bool on);
-/* Reads now what it has said already, if anything: nobody needs to be woken for it. */
-void client_listen(struct client *c);
+/* Starts to read, at once if it has probably said something. */
+void client_listen(struct client *c, bool has_said);
 /* Offers again what was held. */
 void client_continue(struct client *c);
 /* A message is half forwarded. */

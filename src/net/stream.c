@@ -127,24 +127,13 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         read_once(s);
 }
 
-static bool may_pull(const struct stream *s)
-{
-    return s->is_open && s->loop && !s->is_paused && !s->is_frozen && !s->has_ended &&
-           !stream_in_handshake(s);
-}
-
 void stream_pull(struct stream *s)
 {
-    if (!may_pull(s))
+    if (!s->is_open || !s->loop || s->is_paused || s->is_frozen || s->has_ended ||
+        stream_in_handshake(s))
         return;
     for (int i = 0; i < PULLS_MAX && stream_read_once(s); i++)
         ;
-}
-
-void stream_pull_once(struct stream *s)
-{
-    if (may_pull(s))
-        stream_read_once(s);
 }
 
 static void on_send_failed(struct loop_task *task)
@@ -171,11 +160,15 @@ void stream_fail_send(struct stream *s, int number)
 
 /* ---- life ------------------------------------------------------------------------------ */
 
-static void start_reading(struct stream *s)
+static void watch(struct stream *s)
 {
-    event_assign(&s->read, s->loop->base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
     if (event_add(&s->read, NULL) != 0)
         stream_fail_send(s, errno);
+}
+
+static void prepare_to_read(struct stream *s)
+{
+    event_assign(&s->read, s->loop->base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
 }
 
 void stream_init(struct stream *s, const struct stream_ops *ops, void *owner)
@@ -183,13 +176,34 @@ void stream_init(struct stream *s, const struct stream_ops *ops, void *owner)
     *s = (struct stream){.ops = ops, .owner = owner, .fd = -1};
 }
 
-void stream_open(struct stream *s, struct loop *l, int fd)
+void stream_open_unwatched(struct stream *s, struct loop *l, int fd)
 {
     stream_init(s, s->ops, s->owner);
     s->fd = fd;
     s->loop = l;
     s->is_open = true;
-    start_reading(s);
+    prepare_to_read(s);
+}
+
+void stream_open(struct stream *s, struct loop *l, int fd)
+{
+    stream_open_unwatched(s, l, fd);
+    watch(s);
+}
+
+static bool is_read(const struct stream *s)
+{
+    return s->loop && !s->has_ended && !s->is_paused && !s->is_frozen;
+}
+
+/* Watched before it is read, the kernel would note that it is readable, and find out later that it
+ * is not any more. */
+void stream_begin(struct stream *s, bool has_said)
+{
+    if (has_said && is_read(s))
+        read_once(s);
+    if (is_read(s))
+        watch(s);
 }
 
 bool stream_is_open(const struct stream *s)
@@ -249,12 +263,6 @@ void stream_pause(struct stream *s)
         hangup_watch(s->loop, s);
 }
 
-static void watch_again(struct stream *s)
-{
-    if (event_add(&s->read, NULL) != 0)
-        stream_fail_send(s, errno);
-}
-
 void stream_resume(struct stream *s)
 {
     if (!s->is_paused)
@@ -264,7 +272,7 @@ void stream_resume(struct stream *s)
         return;
     hangup_unwatch(s->loop, s);
     if (!s->is_frozen)
-        watch_again(s);
+        watch(s);
 }
 
 void stream_freeze(struct stream *s, bool on)
@@ -277,7 +285,7 @@ void stream_freeze(struct stream *s, bool on)
     if (on)
         event_del(&s->read);
     else
-        watch_again(s);
+        watch(s);
 }
 
 bool stream_is_paused(const struct stream *s)
@@ -313,7 +321,8 @@ void stream_attach(struct stream *s, struct loop *l, void *owner)
 {
     s->owner = owner;
     s->loop = l;
-    start_reading(s);
+    prepare_to_read(s);
+    watch(s);
 }
 
 /* ---- the peer -------------------------------------------------------------------------- */

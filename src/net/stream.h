@@ -7,7 +7,7 @@
  * did not take is kept, and only then does the stream ask to be told when it is writable. So a
  * connection owns no buffer while nothing is stuck.
  *
- * Callbacks. They come from the loop, from stream_pull, and never from any other function here: a
+ * Callbacks. They come from the loop, stream_pull and stream_begin, never from another function: a
  * failure found while sending is told at the end of the turn. An owner may close the stream inside
  * any of them. The memory of a stream must stay valid until the end of the turn in which it was
  * closed.
@@ -102,6 +102,10 @@ struct stream {
 void stream_init(struct stream *s, const struct stream_ops *ops, void *owner);
 /* Takes fd, a connected non-blocking socket, and starts to read. */
 void stream_open(struct stream *s, struct loop *l, int fd);
+/* The same in two steps, for a peer that has probably said something: it is read at once, and
+ * watched from then on. */
+void stream_open_unwatched(struct stream *s, struct loop *l, int fd);
+void stream_begin(struct stream *s, bool has_said);
 /* Hangs up; with TLS one close_notify is tried. What is unsent is lost. No callback comes after.
  * Closing a closed stream does nothing. A detached stream may be closed by whoever holds it. */
 void stream_close(struct stream *s);
@@ -127,8 +131,6 @@ void stream_freeze(struct stream *s, bool on);
  * of a stream whose input is being handled is not touched. Nothing happens if the stream is paused,
  * in its handshake, or being read already. */
 void stream_pull(struct stream *s);
-/* The same with one read: for a peer that is likely to have said something, and little. */
-void stream_pull_once(struct stream *s);
 
 /* Takes the stream off its loop, so that another thread may attach it. False, and nothing changes,
  * unless it is open, sound and quiet: nothing unsent, no handshake, no half-read TLS record. */

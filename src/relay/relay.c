@@ -231,8 +231,7 @@ void relay_accept(struct relay *r, int fd, const struct addr *peer)
     if (!timer_is_set(&r->tick))
         relay_tick_soon(r);
     /* Its first packet is what made the kernel give it to us (tcp(7), TCP_DEFER_ACCEPT). */
-    if (setup_config(r->setup)->tcp_defer_accept && !addr_is_unix(peer))
-        client_listen(ses->client);
+    client_listen(ses->client, setup_config(r->setup)->tcp_defer_accept && !addr_is_unix(peer));
 }
 
 /* ---- life ------------------------------------------------------------------------------ */

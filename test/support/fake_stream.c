@@ -135,9 +135,15 @@ void stream_pull(struct stream *s)
         read_once(s);
 }
 
-void stream_pull_once(struct stream *s)
+void stream_open_unwatched(struct stream *s, struct loop *l, int fd)
 {
-    stream_pull(s);
+    stream_open(s, l, fd);
+}
+
+void stream_begin(struct stream *s, bool has_said)
+{
+    if (has_said)
+        stream_pull(s);
 }
 
 /* A stream that is not read learns of its peer's end only. */

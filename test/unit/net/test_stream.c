@@ -450,27 +450,47 @@ static void test_stream_pull_reads_what_is_there_and_its_end(void **state)
     loop_free(&l);
 }
 
-static void test_stream_pull_once_leaves_the_end_for_later(void **state)
+static void test_stream_begins_with_what_has_been_said_and_goes_on_reading(void **state)
 {
     (void)state;
     struct loop *l = loop_new();
-    struct party a;
+    struct party a = {0};
     int fds[2];
     open_unix_pair(fds, false);
-    party_open(&a, l, fds[0]);
-    stream_pull_once(&a.stream);
-    assert_int_equal(a.inputs + a.ends, 0);
+    stream_init(&a.stream, &party_ops, &a);
+    stream_open_unwatched(&a.stream, l, fds[0]);
     assert_int_equal(write(fds[1], "hello", 5), 5);
-    close(fds[1]);
-    stream_freeze(&a.stream, true);
-    stream_pull_once(&a.stream);
-    assert_int_equal(a.inputs + a.ends, 0);
-    stream_freeze(&a.stream, false);
-    stream_pull_once(&a.stream);
+    run_for(l, 1000);
+    assert_int_equal(a.inputs, 0);
+    stream_begin(&a.stream, true);
     assert_true(party_has(&a, "hello"));
-    assert_int_equal(a.ends, 0);
+    assert_int_equal(write(fds[1], ", world", 7), 7);
+    UNTIL(l, a.inputs == 2);
+    assert_true(party_has(&a, "hello, world"));
+    close(fds[1]);
     UNTIL(l, a.ends);
     party_close(&a);
+    loop_free(&l);
+}
+
+static void test_stream_begins_when_it_is_not_frozen_any_more(void **state)
+{
+    (void)state;
+    struct loop *l = loop_new();
+    struct party a = {0};
+    int fds[2];
+    open_unix_pair(fds, false);
+    stream_init(&a.stream, &party_ops, &a);
+    stream_open_unwatched(&a.stream, l, fds[0]);
+    stream_freeze(&a.stream, true);
+    assert_int_equal(write(fds[1], "hello", 5), 5);
+    stream_begin(&a.stream, true);
+    run_for(l, 1000);
+    assert_int_equal(a.inputs, 0);
+    stream_freeze(&a.stream, false);
+    UNTIL(l, a.inputs == 1);
+    party_close(&a);
+    close(fds[1]);
     loop_free(&l);
 }
 
@@ -551,7 +571,8 @@ int main(void)
         cmocka_unit_test(test_stream_notices_a_hangup_while_paused_and_does_not_spin),
         cmocka_unit_test(test_stream_without_interest_in_hangups_keeps_all_bytes_for_later),
         cmocka_unit_test(test_stream_pull_reads_what_is_there_and_its_end),
-        cmocka_unit_test(test_stream_pull_once_leaves_the_end_for_later),
+        cmocka_unit_test(test_stream_begins_with_what_has_been_said_and_goes_on_reading),
+        cmocka_unit_test(test_stream_begins_when_it_is_not_frozen_any_more),
         cmocka_unit_test(test_stream_knows_its_addresses_and_a_unix_peer),
         cmocka_unit_test(test_stream_is_small),
     };
