@@ -351,6 +351,7 @@ REPLAY_TESTS = \
 	test/replay/client-leaves-while-a-server-is-on-its-way.replay \
 	test/replay/client-login-timeout.replay \
 	test/replay/client-that-does-not-read.replay \
+	test/replay/client-that-has-rested-is-watched-again.replay \
 	test/replay/close-inside-a-transaction.replay \
 	test/replay/close-of-a-statement.replay \
 	test/replay/commit-in-flight-is-unknown.replay \

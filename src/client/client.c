@@ -460,25 +460,29 @@ static void sweep_login(struct client *c, uint64_t now_us)
 
 /* client_idle_timeout: from the last message or the end of what it has asked for, whatever is
  * later, while no server is linked and none is waited for. */
-void client_sweep(struct client *c, uint64_t now_us, uint64_t served_us)
+bool client_sweep(struct client *c, uint64_t now_us, uint64_t served_us)
 {
     struct error err;
     if (c->state == CLIENT_CLOSING)
-        return;
+        return true;
     if (!is_proven(c)) {
         sweep_login(c, now_us);
-        return;
+        return true;
     }
     if (c->state != CLIENT_IDLE)
-        return;
-    if (now_us - c->request_us >= US_PER_S)
+        return true;
+    bool rests = now_us - c->request_us >= US_PER_S;
+    if (rests)
         client_requests_trim(c);
     const struct setup_login *login = client_setup_login(c);
+    if (login->is_console)
+        return true;
     uint64_t since = c->request_us > served_us ? c->request_us : served_us;
     uint64_t limit =
         effective_client_idle_timeout_us(setup_config(c->context->setup), login->db, login->user);
-    if (!limit || login->is_console || now_us - since < limit)
-        return;
+    if (!limit || now_us - since < limit)
+        return limit || !rests;
     error_set(&err, SQLSTATE_ADMIN_SHUTDOWN, "client_idle_timeout");
     client_fail(c, &err);
+    return true;
 }

@@ -203,7 +203,8 @@ size_t client_held(const struct client *c);
 void client_log(const struct client *c, int level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Deadlines of log-in and idleness; `served_us`: when its last statement ended. */
-void client_sweep(struct client *c, uint64_t now_us, uint64_t served_us);
+/* Deadlines of log-in and idleness; `served_us`: when its last statement ended. False: nothing can
+ * become due before its next message. */
+bool client_sweep(struct client *c, uint64_t now_us, uint64_t served_us);
 
 #endif

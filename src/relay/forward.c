@@ -18,6 +18,7 @@
 #include "relay/names.h"
 #include "relay/places.h"
 #include "relay/relay_impl.h"
+#include "relay/tick.h"
 
 /* ---- refused statements ---------------------------------------------------------------- */
 
@@ -349,6 +350,8 @@ static enum request_verdict take_request(struct session *ses, const struct reque
 enum request_verdict forward_request(struct client *c, const struct request *r)
 {
     struct session *ses = client_data(c);
+    if (!ses->watched)
+        tick_watch(ses);
     enum request_verdict verdict = take_request(ses, r);
     /* What the client has sent, not what we make of it for the server. */
     if (verdict == REQUEST_TAKEN)

@@ -53,6 +53,7 @@ void refit_worker(struct relay *r, struct setup *setup)
      * them look at the newest one when they are through. */
     TAILQ_FOREACH(ses, &r->sessions, link)
     {
+        ses->watched = true; /* it may have a limit now */
         if (ses->pool && !ses->asking)
             (void)client_refresh_setup(ses->client);
     }

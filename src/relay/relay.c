@@ -223,7 +223,8 @@ void relay_accept(struct relay *r, int fd, const struct addr *peer)
     ses->unproven = true;
     ses->waiter.id = ses->id;
     ses->waiter.worker = (uint16_t)r->worker;
-    TAILQ_INSERT_TAIL(&r->sessions, ses, link);
+    ses->watched = true;
+    TAILQ_INSERT_HEAD(&r->sessions, ses, link);
     id_table_add(&r->by_client_id, &ses->by_id, ses->id);
     ses->client = client_new(&r->client_context, ses->id, fd, peer);
     client_set_data(ses->client, ses);

@@ -53,6 +53,7 @@ struct session {
     bool gone;
     bool unproven;        /* counted among those that have not logged in */
     bool is_operator;     /* of the console: not counted for max_client_conn */
+    bool watched;         /* something may become due before its next message (tick.h) */
     uint8_t pins;         /* enum pin */
     uint8_t key[8];       /* cancel key: process number and secret, as on the wire */
     struct id_link keyed; /* in the table of cancel keys, under its lock */
@@ -195,7 +196,7 @@ struct relay {
     struct setup *setup;
     bool is_suspended; /* suspend.c */
 
-    struct session_list sessions;
+    struct session_list sessions; /* those that are watched come first */
     struct id_table by_client_id;
     struct lent_list servers;
     struct lent *by_server_id;

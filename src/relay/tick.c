@@ -16,7 +16,10 @@
  *   server_idle_timeout, server_lifetime                                   pool_take_expired
  *
  * Stamps are written as things happen; this looks at them: every 100 ms while something with a
- * short deadline runs, else once a second, and not at all in a worker that has no connection. */
+ * short deadline runs, else once a second, and not at all in a worker that has no connection.
+ *
+ * Thousands of clients that do nothing are not looked at: who has nothing that can become due goes
+ * to the end of relay->sessions, unwatched, and its next message brings it back to the front. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "pool/registry.h"
@@ -324,11 +327,27 @@ static void sweep_pools(struct relay *r, uint64_t now)
 
 /* ---- the tick -------------------------------------------------------------------------- */
 
+void tick_watch(struct session *ses)
+{
+    ses->watched = true;
+    TAILQ_REMOVE(&ses->relay->sessions, ses, link);
+    TAILQ_INSERT_HEAD(&ses->relay->sessions, ses, link);
+}
+
+static void unwatch(struct session *ses)
+{
+    ses->watched = false;
+    TAILQ_REMOVE(&ses->relay->sessions, ses, link);
+    TAILQ_INSERT_TAIL(&ses->relay->sessions, ses, link);
+}
+
 static void sweep_sessions(struct relay *r, uint64_t now, bool all)
 {
     struct session *ses, *next;
     TAILQ_FOREACH_SAFE(ses, &r->sessions, link, next)
     {
+        if (!ses->watched)
+            break;
         if (ses->wait_since_us)
             sweep_waiting(ses, now);
         else if (ses->lent)
@@ -338,8 +357,8 @@ static void sweep_sessions(struct relay *r, uint64_t now, bool all)
             ses->held_back = false;
             client_continue(ses->client);
         }
-        if (all && !ses->gone)
-            client_sweep(ses->client, now, ses->ready_us);
+        if (all && !ses->gone && !client_sweep(ses->client, now, ses->ready_us) && !ses->lent)
+            unwatch(ses);
     }
 }
 

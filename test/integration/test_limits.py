@@ -2,6 +2,7 @@
 """Every limit and every time-out, as clients of several users and databases meet them."""
 
 import threading
+import time
 from collections import Counter
 from contextlib import closing
 
@@ -207,6 +208,18 @@ def test_a_time_out_of_one_user_ends_that_user_only(postgres, start_pooler, text
                 wire.query(statement)
         wait_until(lambda: text in pooler.log(), "the log says so")
         assert other.query("SELECT 2") == [["2"]]
+
+
+def test_an_idle_time_out_that_comes_later_ends_who_has_rested_before(postgres, start_pooler):
+    """A client that has nothing that can become due is not looked at any more, until a reload."""
+    pooler = start_pooler(postgres)
+    with pooler.login("app") as wire:
+        wire.query("SELECT 1")
+        rested_at = time.monotonic() + 2.5
+        wait_until(lambda: time.monotonic() > rested_at, "it has rested")
+        pooler.console("SET client_idle_timeout = 1")
+        with pytest.raises(ServerError, match="client_idle_timeout"):
+            raise wire.read_error()
 
 
 def test_a_time_out_of_a_user_in_the_queue_needs_no_global_one(postgres, start_pooler):
