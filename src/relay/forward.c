@@ -362,7 +362,7 @@ enum request_verdict forward_request(struct client *c, const struct request *r)
 /* ---- the end of an input --------------------------------------------------------------- */
 
 /* Entries that we answer ourselves and whose turn has come already. */
-static void inject_due(struct session *ses)
+__attribute__((noinline)) static void inject_due(struct session *ses)
 {
     struct expect entry;
     struct expect_queue *q = server_expects(ses->lent->server);

@@ -229,7 +229,7 @@ enum link_result link_refresh(struct session *ses)
 
 /* ---- linking --------------------------------------------------------------------------- */
 
-static inline void join(struct session *ses, struct lent *l)
+__attribute__((always_inline)) static inline void join(struct session *ses, struct lent *l)
 {
     ses->lent = l;
     l->session = ses;
