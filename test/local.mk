@@ -191,6 +191,9 @@ test_unit_track_test_prepared_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += test/unit/track/test_prepared_changes
 test_unit_track_test_prepared_changes_SOURCES = test/unit/track/test_prepared_changes.c test/unit/track/prepared_fixture.h test/unit/track/track_fixture.h
 test_unit_track_test_prepared_changes_LDADD = $(UNIT_LDADD)
+UNIT_TESTS += test/unit/track/test_prepared_random
+test_unit_track_test_prepared_random_SOURCES = test/unit/track/test_prepared_random.c test/unit/track/prepared_fixture.h test/unit/track/track_fixture.h
+test_unit_track_test_prepared_random_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += test/unit/track/test_sql_head
 test_unit_track_test_sql_head_SOURCES = test/unit/track/test_sql_head.c test/unit/track/track_fixture.h
 test_unit_track_test_sql_head_LDADD = $(UNIT_LDADD)
@@ -328,6 +331,8 @@ REPLAY_TESTS = \
 	test/replay/auth-query-waits-in-the-queue.replay \
 	test/replay/auth-query-whose-client-leaves.replay \
 	test/replay/authentication-ok-before-proof.replay \
+	test/replay/bind-behind-a-parse-that-was-skipped.replay \
+	test/replay/bind-behind-a-second-parse-that-was-skipped.replay \
 	test/replay/breaker-sends-one-probe.replay \
 	test/replay/bytes-behind-an-sslrequest.replay \
 	test/replay/cancel-of-a-queued-statement.replay \
@@ -387,6 +392,7 @@ REPLAY_TESTS = \
 	test/replay/malformed-reports-of-servers.replay \
 	test/replay/malformed-startup-packets.replay \
 	test/replay/min-pool-size-is-kept-while-there-are-clients.replay \
+	test/replay/names-go-behind-a-close-that-was-skipped.replay \
 	test/replay/new-server-is-given-away-at-once.replay \
 	test/replay/newer-protocol-is-negotiated.replay \
 	test/replay/notices-and-notifications.replay \

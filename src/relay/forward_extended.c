@@ -92,21 +92,17 @@ static void parse_again(struct session *ses, const struct frontend_parse *m, str
 static void define(struct session *ses, struct span name, struct statement *st)
 {
     uint64_t id = statement_id(st);
-    bool there = server_statements_touch(provide_have(ses), id);
     /* Behind what is not answered the transaction may have failed by then; in a failed one, and
      * then, the server must see the Parse, to refuse it. */
     bool pipelined = ses->lent->first_unit != ses->lent->unit;
-    bool inject = there && !pipelined && server_status(ses->lent->server) != 'E' &&
-                  !server_statements_is_doubtful(provide_have(ses), id);
-    uint32_t serial =
-        client_statements_define(provide_names(ses), name, st, ses->lent->unit, !there);
-    if (inject) {
+    bool inject =
+        provide_is_there(ses, id) && !pipelined && server_status(ses->lent->server) != 'E';
+    uint32_t serial = client_statements_define(provide_names(ses), name, st, ses->lent->unit,
+                                               !server_statements_knows(provide_have(ses), id));
+    if (inject)
         provide_expect(ses, EXPECT_INJECT_PARSE, EXPECT_CLIENT, id, serial);
-        return;
-    }
-    provide_room(ses, id, there);
-    statement_build_parse(provide_out(ses), st);
-    provide_expect(ses, EXPECT_PARSE, EXPECT_CLIENT, id, serial);
+    else
+        provide_parse(ses, st, EXPECT_CLIENT, serial);
 }
 
 static enum request_verdict parse_named(struct session *ses, const struct frontend_parse *m)
@@ -122,12 +118,9 @@ static enum request_verdict parse_named(struct session *ses, const struct fronte
         names_state_is_uncertain(ses->lent)
             ? statement_private(m->query, m->oids, m->n_oids)
             : statement_intern(m->query, m->oids, m->n_oids, provide_params(ses));
-    uint64_t unit = server_statements_unit(provide_have(ses), statement_id(st));
-    bool known = !names_is_uncertain(ses->lent, unit);
-    if (known)
-        define(ses, m->name, st);
+    define(ses, m->name, st);
     statement_unref(&st);
-    return known ? REQUEST_TAKEN : hold(ses);
+    return REQUEST_TAKEN;
 }
 
 static void parse_unnamed(struct session *ses, const struct request *r,
@@ -244,11 +237,11 @@ static bool prepare_named(struct session *ses, const struct client_named *named)
             provide_statement(ses, named->statement);
         return true;
     }
-    if (!named->statement || !named->parsed || client_statements_any_gone(provide_names(ses)))
+    if (!named->statement || !named->parsed)
         return false;
     uint64_t id = statement_id(named->statement);
-    return server_statements_touch(provide_have(ses), id) &&
-           server_statements_unit(provide_have(ses), id) == named->unit;
+    return server_statements_is_of(provide_have(ses), id, named->serial) &&
+           server_statements_touch(provide_have(ses), id);
 }
 
 static enum request_verdict take_bind(struct session *ses, const struct request *r)
@@ -369,7 +362,7 @@ static uint32_t drop_all(struct session *ses)
 {
     uint64_t unit = ses->lent->unit;
     uint32_t serial = client_statements_remove_all(provide_names(ses), unit);
-    server_statements_set_aside(provide_have(ses), serial, unit);
+    server_statements_drop_all(provide_have(ses), unit);
     return serial;
 }
 

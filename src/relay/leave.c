@@ -123,7 +123,7 @@ void leave_step(struct lent *l)
         if (reset[0]) {
             bool discards = strcasestr(reset, "DISCARD ALL") != NULL;
             if (discards || strcasestr(reset, "DEALLOCATE ALL"))
-                server_statements_clear(server_statements_of(l->server), UINT64_MAX);
+                server_statements_dropped(server_statements_of(l->server), false);
             if (discards || strcasestr(reset, "RESET ALL"))
                 server_set_params(l->server, server_base_params(l->server));
             l->was_cleaned = true;

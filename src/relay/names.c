@@ -26,7 +26,7 @@ void names_end(struct session *ses, struct lent *l)
 {
     if (ses->relay->last_unit < l->unit)
         ses->relay->last_unit = l->unit;
-    client_statements_settle(client_statements_of(ses->client));
+    client_statements_settle(client_statements_of(ses->client), client_params(ses->client));
 }
 
 void names_unit_sent(struct lent *l)
@@ -34,20 +34,24 @@ void names_unit_sent(struct lent *l)
     l->unit++;
 }
 
-void names_settle_params(struct lent *l)
+/* What a statement was parsed under that was sent in a unit which is over. */
+static struct param_set *params_now(const struct lent *l)
 {
-    struct client *c = l->session->client;
-    struct param_set *now =
-        server_status(l->server) == 'I' ? client_params(c) : server_params(l->server);
-    client_statements_settle_params(client_statements_of(c), l->first_unit, now);
+    return server_status(l->server) == 'I' ? client_params(l->session->client)
+                                           : server_params(l->server);
+}
+
+void names_settle_unit(struct lent *l)
+{
+    client_statements_unit_over(names_of(l), l->first_unit, params_now(l));
 }
 
 void names_at_rest(struct lent *l)
 {
     l->first_unit = l->unit;
-    server_statements_forget(server_statements_of(l->server));
-    if (l->session)
-        client_statements_settle(client_statements_of(l->session->client));
+    server_statements_settle(server_statements_of(l->server));
+    if (l->session && client_statements_exist(names_of(l)))
+        client_statements_settle(names_of(l), params_now(l));
 }
 
 bool names_is_uncertain(const struct lent *l, uint64_t unit)
@@ -68,11 +72,20 @@ bool names_state_is_uncertain(const struct lent *l)
 
 /* ---- what becomes of a change ---------------------------------------------------------- */
 
+/* Is it a Parse or Close of a statement that servers know by a name of ours? */
+static bool is_of_statement(const struct expect *e)
+{
+    return (e->kind == EXPECT_PARSE || e->kind == EXPECT_CLOSE) && e->arg &&
+           e->arg != NAMES_UNNAMED;
+}
+
 void names_answered(struct lent *l, const struct expect *e)
 {
     struct client_statements *cs = names_of(l);
-    if (e->kind == EXPECT_PARSE && e->arg && e->arg != NAMES_UNNAMED)
-        server_statements_parsed(server_statements_of(l->server), e->arg, l->first_unit);
+    if (e->kind == EXPECT_PARSE && is_of_statement(e))
+        server_statements_parsed(server_statements_of(l->server), e->arg);
+    if (e->kind == EXPECT_CLOSE && is_of_statement(e))
+        server_statements_closed(server_statements_of(l->server), e->arg);
     if (cs && e->owner == EXPECT_CLIENT && e->arg == NAMES_UNNAMED)
         client_statements_unnamed_answered(cs, true);
 }
@@ -81,21 +94,20 @@ static void undo(struct lent *l, const struct expect *e)
 {
     if (!e->serial || e->owner != EXPECT_CLIENT)
         return;
-    if (names_of(l))
-        client_statements_undo(names_of(l), e->serial);
-    server_statements_recall(server_statements_of(l->server), e->serial);
+    if (names_of(l) && client_statements_undo(names_of(l), e->serial))
+        server_statements_drop_undone(server_statements_of(l->server));
 }
 
 /* Does the error say that the server has not what we believe it has? */
 static bool contradicts(struct lent *l, const struct expect *e, struct span sqlstate)
 {
     struct server_statements *have = server_statements_of(l->server);
+    struct statement *st;
     if (e->kind == EXPECT_PARSE)
-        return e->arg && e->arg != NAMES_UNNAMED && span_is(sqlstate, SQLSTATE_DUPLICATE_STATEMENT);
+        return is_of_statement(e) && span_is(sqlstate, SQLSTATE_DUPLICATE_STATEMENT);
     if (!e->serial || !names_of(l) || !span_is(sqlstate, SQLSTATE_UNDEFINED_STATEMENT))
         return false;
-    struct statement *st =
-        client_statements_find(names_of(l), client_statements_name_of(names_of(l), e->serial));
+    (void)client_statements_name_of(names_of(l), e->serial, &st);
     return st && server_statements_has(have, statement_id(st));
 }
 
@@ -107,7 +119,7 @@ static void log_misuse(const struct lent *l, const struct expect *e, struct span
         return;
     if (span_is(sqlstate, SQLSTATE_UNDEFINED_STATEMENT))
         client_log(l->session->client, LOG_WARNING_LEVEL, "prepared statement did not exist");
-    struct span name = e->serial ? client_statements_name_of(cs, e->serial) : span_of("", 0);
+    struct span name = client_statements_name_of(cs, e->serial, NULL);
     if (name.n && span_is(sqlstate, SQLSTATE_DUPLICATE_STATEMENT))
         client_log(l->session->client, LOG_WARNING_LEVEL,
                    "prepared statement '%.*s' was already prepared",
@@ -123,11 +135,11 @@ void names_failed(struct lent *l, const struct expect *e, struct span sqlstate)
                  "the server's prepared statements are not what was expected");
         l->close_when_idle = true;
     }
+    if (is_of_statement(e))
+        server_statements_undone(have, e->arg);
     switch ((enum expect_kind)e->kind) {
     case EXPECT_PARSE:
-        if (e->arg && e->arg != NAMES_UNNAMED)
-            server_statements_failed(have, e->arg, l->first_unit);
-        else
+        if (!is_of_statement(e))
             server_statements_set_unnamed(have, 0, 0, 0);
         if (e->arg == NAMES_UNNAMED && names_of(l))
             client_statements_unnamed_answered(names_of(l), false);
@@ -164,17 +176,14 @@ void names_skipped(struct lent *l, const struct expect *e)
         undo(l, e); /* a Query may be a DEALLOCATE as well */
         return;
     }
+    if (is_of_statement(e))
+        server_statements_undone(have, e->arg);
     switch ((enum expect_kind)e->kind) {
     case EXPECT_PARSE:
-        if (!e->arg)
+        if (!is_of_statement(e))
             server_statements_set_unnamed(have, 0, 0, 0);
-        else
-            server_statements_skipped(have, e->arg, l->first_unit);
         break;
     case EXPECT_CLOSE:
-        if (e->arg)
-            server_statements_put_back(have, e->arg);
-        break;
     case EXPECT_INJECT_PARSE:
     case EXPECT_INJECT_CLOSE:
     case EXPECT_QUERY:
@@ -190,7 +199,7 @@ void names_lost(struct session *ses, struct lent *l)
 {
     struct expect_queue *q = server_expects(l->server);
     struct client_statements *cs = client_statements_of(ses->client);
-    for (uint32_t i = q->count; i-- > 0;) {
+    for (uint32_t i = 0; i < q->count; i++) {
         const struct expect *e = expect_at(q, i);
         bool defines = e->kind == EXPECT_PARSE || e->kind == EXPECT_INJECT_PARSE;
         if (e->owner != EXPECT_CLIENT)
@@ -198,7 +207,7 @@ void names_lost(struct session *ses, struct lent *l)
         if (e->arg == NAMES_UNNAMED)
             client_statements_drop_unnamed(cs);
         else if (defines)
-            client_statements_undo(cs, e->serial);
+            (void)client_statements_undo(cs, e->serial);
     }
 }
 
@@ -207,6 +216,6 @@ bool names_reword(struct lent *l, const struct expect *e, struct span message, s
     struct client_statements *cs = names_of(l);
     if (!cs || !e->serial)
         return false;
-    struct span name = client_statements_name_of(cs, e->serial);
+    struct span name = client_statements_name_of(cs, e->serial, NULL);
     return name.n && statement_reword_name(message, name, out);
 }

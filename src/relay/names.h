@@ -28,11 +28,11 @@ void names_end(struct session *ses, struct lent *l);
 /* A Query, FunctionCall or Sync of the client was handed on; and was answered, or skipped. */
 void names_unit_sent(struct lent *l);
 /* Private. */
-void names_settle_params(struct lent *l);
+void names_settle_unit(struct lent *l);
 static inline void names_unit_over(struct lent *l)
 {
     if (l->session && client_statements_exist(client_statements_of(l->session->client)))
-        names_settle_params(l);
+        names_settle_unit(l);
     if (l->first_unit < l->unit)
         l->first_unit++;
 }

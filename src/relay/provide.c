@@ -19,43 +19,41 @@ void provide_expect(struct session *ses, enum expect_kind kind, enum expect_owne
                                                   .arg = arg});
 }
 
-/* False: the server is going to skip it, and keeps what `arg` names. */
-static bool close_on_server(struct session *ses, uint64_t id, uint64_t arg)
+/* False: the server is going to skip it. */
+static bool close_on_server(struct session *ses, uint64_t id)
 {
     char name[STATEMENT_NAME];
     frontend_build_close(provide_out(ses), 'S', span_str(statement_server_name(id, name)));
+    server_statements_remove(provide_have(ses), id, ses->lent->unit);
     return names_expect(
         ses->lent,
-        (struct expect){.kind = (uint8_t)EXPECT_CLOSE, .owner = (uint8_t)EXPECT_OURS, .arg = arg});
+        (struct expect){.kind = (uint8_t)EXPECT_CLOSE, .owner = (uint8_t)EXPECT_OURS, .arg = id});
 }
 
-/* Was room made in an earlier unit that is not answered? Then what was closed for that may be there
- * still: the Close is skipped if the unit fails. */
-static bool may_have_been_evicted(const struct session *ses)
+static bool is_uncertain(struct session *ses, uint64_t id)
 {
-    const struct server_statements *have = server_statements_of(ses->lent->server);
-    return ses->lent->first_unit != ses->lent->unit && have->count >= have->cap;
+    return names_is_uncertain(ses->lent, server_statements_unit(provide_have(ses), id));
 }
 
-/* In front of a Parse. What may be there, but may also have been skipped with its unit, is closed
- * first, which is no error if it is not there. */
-void provide_room(struct session *ses, uint64_t id, bool may_be_there)
+bool provide_is_there(struct session *ses, uint64_t id)
 {
-    uint64_t unit = ses->lent->unit;
-    bool evicted_before = !may_be_there && may_have_been_evicted(ses);
-    if (may_be_there) {
-        (void)close_on_server(ses, id, 0);
-        server_statements_again(provide_have(ses), id, unit);
-        return;
-    }
+    return server_statements_touch(provide_have(ses), id) && !is_uncertain(ses, id);
+}
+
+void provide_parse(struct session *ses, struct statement *st, enum expect_owner owner,
+                   uint32_t serial)
+{
+    struct server_statements *have = provide_have(ses);
+    uint64_t id = statement_id(st), goes;
     /* As it is now: it may have been lowered or raised since the server was opened. */
-    server_statements_set_cap(provide_have(ses),
-                              terms_statement_room(setup_config(ses->relay->setup)));
-    uint64_t evicted = server_statements_add(provide_have(ses), id, unit);
-    while (evicted && close_on_server(ses, evicted, evicted))
-        evicted = server_statements_evict(provide_have(ses));
-    if (evicted_before)
-        (void)close_on_server(ses, id, 0);
+    server_statements_set_cap(have, terms_statement_room(setup_config(ses->relay->setup)));
+    if (server_statements_touch(have, id) || is_uncertain(ses, id))
+        (void)close_on_server(ses, id);
+    server_statements_add(have, id, ses->lent->unit, serial);
+    while ((goes = server_statements_excess(have)) && close_on_server(ses, goes))
+        ;
+    statement_build_parse(provide_out(ses), st);
+    provide_expect(ses, EXPECT_PARSE, owner, id, serial);
 }
 
 struct param_set *provide_params(struct session *ses)
@@ -78,17 +76,12 @@ static struct param_set *parse_state_of(struct session *ses, struct param_set *s
 /* If the unit in which it was parsed may have been skipped, it is parsed again. */
 void provide_statement(struct session *ses, struct statement *st)
 {
-    uint64_t id = statement_id(st);
-    bool there = server_statements_touch(provide_have(ses), id);
-    if (there && !names_is_uncertain(ses->lent, server_statements_unit(provide_have(ses), id)) &&
-        !server_statements_is_doubtful(provide_have(ses), id))
+    if (provide_is_there(ses, statement_id(st)))
         return;
     struct param_set *then = parse_state_of(ses, statement_params(st));
     if (then)
         link_set_ahead(ses, then, provide_params(ses));
-    provide_room(ses, id, there);
-    statement_build_parse(provide_out(ses), st);
-    provide_expect(ses, EXPECT_PARSE, EXPECT_OURS, id, 0);
+    provide_parse(ses, st, EXPECT_OURS, 0);
     if (then)
         link_set_ahead(ses, provide_params(ses), then);
     param_set_unref(&then);

@@ -36,9 +36,12 @@ void provide_unnamed(struct session *ses);
 /* Composes the Parse of the client's unnamed statement. */
 bool provide_compose_unnamed(struct session *ses);
 
-/* In front of a Parse under the name of `id`. What may be there, but may also have been skipped
- * with its unit, is closed first, which is no error if it is not there. */
-void provide_room(struct session *ses, uint64_t id, bool may_be_there);
+/* Will the server have it for what is sent now, whatever becomes of earlier units? */
+bool provide_is_there(struct session *ses, uint64_t id);
+/* Composes its Parse; of which the answer is `owner`'s, `serial` as in struct expect. If it is
+ * there, or that is not known, it is closed first, which is no error if it is not there. */
+void provide_parse(struct session *ses, struct statement *st, enum expect_owner owner,
+                   uint32_t serial);
 
 /* Makes the server raise the error for a name that does not exist. */
 void provide_undefined(struct session *ses, struct span name);

@@ -255,10 +255,10 @@ static void note_command(struct lent *l, const struct expect *e, struct span tag
     if (span_is(tag, "SAVEPOINT") || span_is(tag, "RELEASE"))
         l->in_savepoint = tag.p[0] == 'S';
     reset_note_run(l, tag);
-    /* Among other statements; alone, it has a serial and was seen when it was sent. */
-    if (!e->serial && (span_is(tag, "DISCARD ALL") || span_is(tag, "DEALLOCATE ALL"))) {
-        server_statements_clear(server_statements_of(l->server), l->first_unit);
-        if (l->session)
+    if (span_is(tag, "DISCARD ALL") || span_is(tag, "DEALLOCATE ALL")) {
+        /* Alone, it has a serial and was seen when it was sent. */
+        server_statements_dropped(server_statements_of(l->server), e->serial != 0);
+        if (!e->serial && l->session)
             client_statements_clear(client_statements_of(l->session->client), l->first_unit);
     }
 }

@@ -113,21 +113,22 @@ void client_statements_fini(struct client_statements *cs);
  *
  * `unit` says in which unit of the session (a Query, or a group up to its Sync) the change was
  * sent: whoever sends more before that unit was answered cannot be sure of the name. Units count
- * up; 0: the change is final already. */
+ * up; 0: the change is final already, and nothing is on its way. */
 
 /* What is known of a name. */
 struct client_named {
     struct statement *statement; /* borrowed until the name goes; NULL: none has the name */
     uint32_t serial;             /* of its definition */
     uint64_t unit;               /* of the last change that may still be taken back; 0: none */
-    bool parsed;                 /* that change is a Parse which the server was really sent */
+    bool parsed; /* that is the only one, and was defined so (client_statements_define) */
 };
 /* Only the first 63 bytes of a name count, as in PostgreSQL (NAMEDATALEN). */
 struct client_named client_statements_look(const struct client_statements *cs, struct span name);
 /* Its statement alone. */
 struct statement *client_statements_find(const struct client_statements *cs, struct span name);
 /* Gives the name (not empty) to the statement, taking a reference of its own; 0 if the name is
- * taken, or the table is full. */
+ * taken, or the table is full. `parsed`: by a Parse on which alone depends whether the server has
+ * the statement. */
 uint32_t client_statements_define(struct client_statements *cs, struct span name,
                                   struct statement *st, uint64_t unit, bool parsed);
 bool client_statements_is_full(const struct client_statements *cs);
@@ -138,25 +139,25 @@ uint32_t client_statements_remove(struct client_statements *cs, struct span name
 uint32_t client_statements_remove_all(struct client_statements *cs, uint64_t unit);
 /* The same, known only now: of the names that were given up to that unit. */
 void client_statements_clear(struct client_statements *cs, uint64_t unit);
-/* The change failed, or was skipped. */
-void client_statements_undo(struct client_statements *cs, uint32_t serial);
-/* All that was sent is answered: nothing will be taken back any more. */
-void client_statements_settle(struct client_statements *cs);
-/* Has a name been taken away by what is not answered yet? */
-bool client_statements_any_gone(const struct client_statements *cs);
-/* The name that was given, or taken away, under that serial; n is 0 if that is forgotten. */
-struct span client_statements_name_of(const struct client_statements *cs, uint32_t serial);
-/* The unit is over, and this is what now holds: it is what statements made by statement_private
- * were parsed under, if they were sent up to that unit. */
-void client_statements_settle_params(struct client_statements *cs, uint64_t unit,
-                                     struct param_set *params);
+/* The change failed, or was skipped. True if it had taken all names away. */
+bool client_statements_undo(struct client_statements *cs, uint32_t serial);
+/* That unit was answered: what was changed up to it and not undone is final. `params` is what now
+ * holds: what statements made by statement_private were parsed under. */
+void client_statements_unit_over(struct client_statements *cs, uint64_t unit,
+                                 struct param_set *params);
+/* All that was sent is answered. */
+void client_statements_settle(struct client_statements *cs, struct param_set *params);
+/* The name that was given, or taken away, under that serial; n is 0 if that is forgotten. With the
+ * statement that it was given to, else NULL; borrowed. */
+struct span client_statements_name_of(const struct client_statements *cs, uint32_t serial,
+                                      struct statement **statement_out);
 unsigned client_statements_count(const struct client_statements *cs);
 /* What the client's names keep alive, shared texts counted in full. */
 size_t client_statements_bytes(const struct client_statements *cs);
 
 /* The unnamed statement: a copy of its Parse, so that a Bind in a later batch finds it on any
  * server. Each Parse has a generation of its own; a server notes whose and which it has. Without
- * `params` what it is parsed under is known at client_statements_settle_params.
+ * `params` what it is parsed under is known at client_statements_unit_over.
  * To each change one of `answered` and `skipped` belongs. */
 void client_statements_set_unnamed(struct client_statements *cs, struct span query,
                                    struct span oids, unsigned n_oids, struct param_set *params,
@@ -187,15 +188,17 @@ bool client_statements_build_unnamed(const struct client_statements *cs, struct 
 struct server_statement;
 TAILQ_HEAD(server_statement_list, server_statement);
 
+/* Of each statement two things are known: whether the server has it, by what it has answered, and
+ * whether it will have it when it has done all that was sent. The second holds for what is sent now
+ * if nothing about the statement is unanswered in an earlier unit: server_statements_unit. Each
+ * change that is sent must be told of again: it was done, or not. */
 struct server_statements {
     struct server_statement *by_id;
-    struct server_statement_list used; /* least recently used first */
-    struct server_statement_list gone; /* forgotten by a message that may still be skipped */
+    struct server_statement_list used; /* what it will have, least recently used first */
     unsigned cap;                      /* max_prepared_statements */
-    unsigned count;
-    uint64_t unit;           /* of the last add */
-    uint64_t evicted_unit;   /* the last in which one was given to it and made room again */
-    uint64_t unnamed_client; /* 0: the unnamed statement is nobody's */
+    unsigned count;                    /* of `used` */
+    unsigned n_drops;                  /* changes of all that are on their way */
+    uint64_t unnamed_client;           /* 0: the unnamed statement is nobody's */
     uint64_t unnamed_generation;
     uint64_t unnamed_unit; /* in which it was given that */
 };
@@ -207,7 +210,7 @@ static inline unsigned server_statements_cap(const struct server_statements *ss)
 {
     return ss->cap;
 }
-/* Above it then: server_statements_evict. */
+/* Above it then: server_statements_excess. */
 static inline void server_statements_set_cap(struct server_statements *ss, unsigned cap)
 {
     ss->cap = cap;
@@ -217,35 +220,38 @@ static inline unsigned server_statements_count(const struct server_statements *s
     return ss->count;
 }
 
-/* True if the server has it; it is then the most recently used one. */
+/* True if the server will have it; it is then the most recently used one. */
 bool server_statements_touch(struct server_statements *ss, uint64_t id);
-/* Notes that the server is being given it in that unit of its client. Returns the id that had to
- * make room and must be closed on the server behind this, or 0. */
-uint64_t server_statements_add(struct server_statements *ss, uint64_t id, uint64_t unit);
-/* The unit in which the server was given it, or in which all was forgotten with it; 0: never. */
-uint64_t server_statements_unit(const struct server_statements *ss, uint64_t id);
-/* Its Close was skipped: the server may have it, until a Parse of it is answered; it is the first
- * to go again. May leave the table above its cap: then server_statements_evict. */
-void server_statements_put_back(struct server_statements *ss, uint64_t id);
-bool server_statements_is_doubtful(const struct server_statements *ss, uint64_t id);
-/* While there are more than the cap: forgets the least recently used one and returns its id, to be
- * closed on the server; else 0. */
-uint64_t server_statements_evict(struct server_statements *ss);
-/* It is parsed once more, in that unit, because the first Parse may have been skipped. */
-void server_statements_again(struct server_statements *ss, uint64_t id, uint64_t unit);
+/* Does it have it, by what it has answered? */
 bool server_statements_has(const struct server_statements *ss, uint64_t id);
-/* A Parse that was sent in that unit was answered; has failed; was skipped. */
-void server_statements_parsed(struct server_statements *ss, uint64_t id, uint64_t unit);
-void server_statements_failed(struct server_statements *ss, uint64_t id, uint64_t unit);
-void server_statements_skipped(struct server_statements *ss, uint64_t id, uint64_t unit);
-/* Forgets what it was given up to that unit (DISCARD ALL, DEALLOCATE ALL), and does not rely on the
- * unnamed one any more. */
-void server_statements_clear(struct server_statements *ss, uint64_t unit);
-/* All are going by a message that may still fail, or be skipped: then recall those of its serial
- * (client_statements_remove_all). When all is answered, forget. */
-void server_statements_set_aside(struct server_statements *ss, uint32_t serial, uint64_t unit);
-void server_statements_recall(struct server_statements *ss, uint32_t serial);
-void server_statements_forget(struct server_statements *ss);
+/* Does it have it, or is anything about it on its way? */
+bool server_statements_knows(const struct server_statements *ss, uint64_t id);
+/* The unit of the last change that is on its way; 0: none is. */
+uint64_t server_statements_unit(const struct server_statements *ss, uint64_t id);
+/* The least recently used one if there will be more than the cap, to be closed; else 0. */
+uint64_t server_statements_excess(const struct server_statements *ss);
+
+/* Its Parse is being sent in that unit; `serial` of the client's definition, 0: ours. */
+void server_statements_add(struct server_statements *ss, uint64_t id, uint64_t unit,
+                           uint32_t serial);
+/* Its Close is being sent. */
+void server_statements_remove(struct server_statements *ss, uint64_t id, uint64_t unit);
+/* The Parse of that definition is all that was ever sent about it: the server has it if, and only
+ * if, that succeeds. */
+bool server_statements_is_of(const struct server_statements *ss, uint64_t id, uint32_t serial);
+
+/* The oldest change of it was answered: it is there; it is not; or failed or was skipped. */
+void server_statements_parsed(struct server_statements *ss, uint64_t id);
+void server_statements_closed(struct server_statements *ss, uint64_t id);
+void server_statements_undone(struct server_statements *ss, uint64_t id);
+
+/* All are going (DISCARD ALL, DEALLOCATE ALL), and the unnamed one is not relied on any more;
+ * that was done (also if it was not known that it would be); failed, or was skipped. */
+void server_statements_drop_all(struct server_statements *ss, uint64_t unit);
+void server_statements_dropped(struct server_statements *ss, bool noted);
+void server_statements_drop_undone(struct server_statements *ss);
+/* All that was sent is answered. */
+void server_statements_settle(struct server_statements *ss);
 
 /* Whose unnamed statement the server has; (0, 0): nobody's. */
 void server_statements_set_unnamed(struct server_statements *ss, uint64_t client_id,

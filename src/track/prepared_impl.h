@@ -7,20 +7,29 @@
 
 #include <uthash.h>
 
+/* What a message that is on its way makes of a name. */
+struct client_change {
+    TAILQ_ENTRY(client_change) link; /* in names->changes or names->undone */
+    TAILQ_ENTRY(client_change) own;  /* in name->changes or names->all */
+    struct client_name *name;        /* NULL: it takes all names away */
+    struct statement *statement;     /* counted; NULL: the name is taken away */
+    uint64_t order;                  /* counts up; its lower half is the serial */
+    uint64_t unit;
+    bool parsed; /* a Parse that is all that the server has ever been told of the statement */
+};
+
+TAILQ_HEAD(client_change_list, client_change);
+
+/* Enters with its first change; leaves when it stands for nothing and none is on its way. */
 struct client_name {
-    UT_hash_handle hh;             /* in names->by_name, in the order of definition */
-    TAILQ_ENTRY(client_name) link; /* in names->gone */
-    struct statement *statement;   /* counted */
-    uint64_t unit;                 /* of its definition; in `gone`: of what took it away */
-    uint32_t serial;               /* of its definition */
-    bool parsed;                   /* by a Parse that was really sent */
-    uint32_t taken_by;             /* in `gone`: serial of what took it away */
-    bool stays_gone;               /* in `gone`: whatever becomes of that */
+    UT_hash_handle hh;
+    struct client_change_list changes; /* oldest first */
+    unsigned n_undone;                 /* in names->undone */
+    struct statement *statement;       /* counted; as the server has confirmed; NULL: nothing */
+    uint32_t serial;                   /* of its definition */
     uint32_t n;
     char name[];
 };
-
-TAILQ_HEAD(client_name_list, client_name);
 
 /* What the unnamed statement is after one Parse or Close. */
 struct unnamed {
@@ -40,12 +49,13 @@ TAILQ_HEAD(unnamed_list, unnamed);
 
 struct client_names {
     struct client_name *by_name;
-    struct client_name_list gone; /* newest last; until all that was sent is answered */
-    unsigned n_gone;
-    unsigned n_private; /* in by_name: statements whose parse state is not known yet */
-    uint64_t seed;      /* of the table: nobody can choose names that collide */
-    uint32_t last_serial;
-    size_t bytes; /* by_name and gone */
+    uint64_t seed;                     /* of the table: nobody can choose names that collide */
+    struct client_change_list changes; /* oldest first: as they are answered */
+    struct client_change_list undone;  /* definitions, until nothing speaks of them any more */
+    struct client_change_list all;     /* those of all names */
+    struct client_change *undo_from;   /* behind the one that was undone last; may be NULL */
+    uint64_t last_order;
+    size_t bytes; /* of names and changes, texts in full */
 
     /* What holds, then what will hold when each change that is on its way has been answered. */
     struct unnamed_list unnamed;

@@ -325,6 +325,7 @@ def test_sessions_through_fewer_servers_are_as_direct_ones(postgres, start_poole
 def test_names_are_the_same_where_servers_keep_few_of_them(postgres, start_pooler, most):
     pooler = start_pooler(postgres, default_pool_size=2, max_prepared_statements=most)
     compare(postgres, pooler, "names", CLIENTS // 2)
+    assert pooler.log_count("not what was expected") == 0
 
 
 @pytest.mark.parametrize("topic", ["values", "names", "everything"])

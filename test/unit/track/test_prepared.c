@@ -236,7 +236,7 @@ static void test_a_name_is_defined_once(void **state)
     /* The names keep their statements. */
     statement_unref(&a);
     statement_unref(&b);
-    client_statements_settle(&cs);
+    client_statements_settle(&cs, p);
     assert_int_equal(statement_count_total(), 1);
     client_statements_clear(&cs, UINT64_MAX);
     assert_int_equal(statement_count_total(), 0);
@@ -251,11 +251,11 @@ static void test_a_failed_parse_takes_back_its_own_definition_only(void **state)
     struct param_set *p = param_set_empty();
     struct statement *st = intern("select 1", p);
     client_statements_init(&cs);
-    uint32_t first = client_statements_define(&cs, span_str("s"), st, 0, true);
-    uint32_t other = client_statements_define(&cs, span_str("t"), st, 0, true);
+    uint32_t first = client_statements_define(&cs, span_str("s"), st, 1, true);
+    uint32_t other = client_statements_define(&cs, span_str("t"), st, 1, true);
     assert_int_not_equal(first, other);
-    assert_true(client_statements_remove(&cs, span_str("s"), 0));
-    uint32_t second = client_statements_define(&cs, span_str("s"), st, 0, true);
+    assert_true(client_statements_remove(&cs, span_str("s"), 1));
+    uint32_t second = client_statements_define(&cs, span_str("s"), st, 1, true);
     /* Parse s, Close s, Parse s in one batch, and the news about the first one comes last. */
     client_statements_undo(&cs, first);
     assert_non_null(client_statements_find(&cs, span_str("s")));
@@ -393,6 +393,30 @@ static void test_a_huge_unnamed_statement_does_not_leave_its_buffer_behind(void 
 
 /* ---- what a server has ---- */
 
+/* It is parsed there, and what has to make room is closed; returns the last of that, or 0. */
+static uint64_t give(struct server_statements *ss, uint64_t id)
+{
+    uint64_t goes, went = 0;
+    if (server_statements_touch(ss, id))
+        return 0;
+    server_statements_add(ss, id, 1, 0);
+    while ((goes = server_statements_excess(ss))) {
+        server_statements_remove(ss, goes, 1);
+        server_statements_closed(ss, goes);
+        went = goes;
+    }
+    server_statements_parsed(ss, id);
+    return went;
+}
+
+static void take(struct server_statements *ss, uint64_t id)
+{
+    if (!server_statements_touch(ss, id))
+        return;
+    server_statements_remove(ss, id, 1);
+    server_statements_closed(ss, id);
+}
+
 static void test_the_least_recently_used_statement_makes_room(void **state)
 {
     (void)state;
@@ -400,20 +424,20 @@ static void test_the_least_recently_used_statement_makes_room(void **state)
     server_statements_init(&ss, 3);
     assert_int_equal(server_statements_cap(&ss), 3);
     for (uint64_t id = 1; id <= 3; id++)
-        assert_int_equal(server_statements_add(&ss, id, 0), 0);
+        assert_int_equal(give(&ss, id), 0);
     assert_true(server_statements_touch(&ss, 1));
     assert_false(server_statements_touch(&ss, 9));
-    assert_int_equal(server_statements_add(&ss, 4, 0), 2);
-    assert_int_equal(server_statements_add(&ss, 4, 0), 0);
-    assert_int_equal(server_statements_add(&ss, 5, 0), 3);
-    server_statements_failed(&ss, 1, 0);
-    server_statements_failed(&ss, 1, 0);
+    assert_int_equal(give(&ss, 4), 2);
+    assert_int_equal(give(&ss, 4), 0);
+    assert_int_equal(give(&ss, 5), 3);
+    assert_int_equal(server_statements_count(&ss), 3);
+    server_statements_set_cap(&ss, 2);
+    assert_int_equal(give(&ss, 6), 4);
     assert_int_equal(server_statements_count(&ss), 2);
-    assert_int_equal(server_statements_add(&ss, 6, 0), 0);
-    server_statements_clear(&ss, UINT64_MAX);
+    server_statements_dropped(&ss, false);
     assert_int_equal(server_statements_count(&ss), 0);
-    assert_false(server_statements_touch(&ss, 4));
-    assert_int_equal(server_statements_add(&ss, 4, 0), 0);
+    assert_false(server_statements_touch(&ss, 6));
+    assert_int_equal(give(&ss, 4), 0);
     server_statements_fini(&ss);
 }
 
@@ -422,16 +446,18 @@ static void test_a_statement_whose_close_was_skipped_goes_next(void **state)
     (void)state;
     struct server_statements ss;
     server_statements_init(&ss, 2);
-    assert_int_equal(server_statements_add(&ss, 1, 0), 0);
-    assert_int_equal(server_statements_add(&ss, 2, 0), 0);
-    assert_int_equal(server_statements_add(&ss, 3, 0), 1);
-    server_statements_put_back(&ss, 1);
-    server_statements_put_back(&ss, 1);
-    assert_int_equal(server_statements_count(&ss), 3);
-    assert_true(server_statements_touch(&ss, 2));
-    assert_int_equal(server_statements_add(&ss, 4, 0), 1);
-    assert_int_equal(server_statements_evict(&ss), 3);
-    assert_int_equal(server_statements_evict(&ss), 0);
+    give(&ss, 1);
+    give(&ss, 2);
+    server_statements_add(&ss, 3, 1, 0);
+    assert_int_equal(server_statements_excess(&ss), 1);
+    server_statements_remove(&ss, 1, 1);
+    assert_int_equal(server_statements_excess(&ss), 0);
+    server_statements_undone(&ss, 1);
+    server_statements_undone(&ss, 3);
+    assert_int_equal(server_statements_count(&ss), 2);
+    assert_true(server_statements_has(&ss, 1));
+    assert_false(server_statements_knows(&ss, 3));
+    assert_int_equal(give(&ss, 4), 1);
     assert_true(server_statements_touch(&ss, 2));
     assert_true(server_statements_touch(&ss, 4));
     server_statements_fini(&ss);
@@ -448,7 +474,7 @@ static void test_a_server_knows_whose_unnamed_statement_it_has(void **state)
     assert_true(server_statements_unnamed_is(&ss, 7, 3));
     assert_false(server_statements_unnamed_is(&ss, 7, 4));
     assert_false(server_statements_unnamed_is(&ss, 8, 3));
-    server_statements_clear(&ss, UINT64_MAX);
+    server_statements_dropped(&ss, false);
     assert_false(server_statements_unnamed_is(&ss, 7, 3));
     server_statements_fini(&ss);
 }
@@ -495,12 +521,12 @@ static void test_the_table_does_what_a_plain_array_does(void **state)
         uint64_t id = 1 + rand_next(&seed) % 20;
         switch (rand_next(&seed) % 8) {
         case 0:
-            server_statements_failed(&ss, id, 0);
+            take(&ss, id);
             model_take(&m, id);
             break;
         case 1:
             if (rand_next(&seed) % 50 == 0) {
-                server_statements_clear(&ss, UINT64_MAX);
+                server_statements_dropped(&ss, false);
                 m.n = 0;
             }
             break;
@@ -513,7 +539,7 @@ static void test_the_table_does_what_a_plain_array_does(void **state)
             break;
         }
         default:
-            assert_int_equal(server_statements_add(&ss, id, 0), model_add(&m, cap, id));
+            assert_int_equal(give(&ss, id), model_add(&m, cap, id));
         }
         assert_int_equal(server_statements_count(&ss), m.n);
     }

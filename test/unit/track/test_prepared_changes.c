@@ -38,21 +38,20 @@ static void test_a_close_that_was_skipped_gives_the_name_back(void **state)
     struct names_case c;
     begin_names(&c);
     client_statements_define(&c.cs, span_str("s"), c.a, 1, true);
+    client_statements_unit_over(&c.cs, 1, c.params);
     uint32_t closed = client_statements_remove(&c.cs, span_str("s"), 2);
     assert_null(named(&c, "s"));
-    assert_true(client_statements_any_gone(&c.cs));
     assert_int_equal(client_statements_look(&c.cs, span_str("s")).unit, 2);
     assert_int_equal(client_statements_look(&c.cs, span_str("t")).unit, 0);
-    assert_span(client_statements_name_of(&c.cs, closed), "s");
+    assert_span(client_statements_name_of(&c.cs, closed, NULL), "s");
     client_statements_undo(&c.cs, closed);
     assert_ptr_equal(named(&c, "s"), c.a);
     assert_int_equal(client_statements_look(&c.cs, span_str("s")).unit, 0);
     /* The next one is answered: it is final. */
     closed = client_statements_remove(&c.cs, span_str("s"), 3);
-    client_statements_settle(&c.cs);
+    client_statements_settle(&c.cs, c.params);
     client_statements_undo(&c.cs, closed);
     assert_null(named(&c, "s"));
-    assert_false(client_statements_any_gone(&c.cs));
     end_names(&c);
 }
 
@@ -62,16 +61,23 @@ static void test_a_skipped_group_leaves_each_name_as_it_was(void **state)
     struct names_case c;
     begin_names(&c);
     client_statements_define(&c.cs, span_str("s"), c.a, 0, true);
-    /* Close s, Parse s, Close s, Parse s: skipped from the first one on, in their order. */
-    uint32_t changes[4];
-    changes[0] = client_statements_remove(&c.cs, span_str("s"), 1);
-    changes[1] = client_statements_define(&c.cs, span_str("s"), c.b, 1, true);
-    changes[2] = client_statements_remove(&c.cs, span_str("s"), 1);
-    changes[3] = client_statements_define(&c.cs, span_str("s"), c.b, 1, true);
-    for (size_t i = 0; i < ROWS(changes); i++)
-        client_statements_undo(&c.cs, changes[i]);
-    assert_ptr_equal(named(&c, "s"), c.a);
-    assert_int_equal(client_statements_count(&c.cs), 1);
+    /* Close s, Parse s, Close s, Parse s: skipped from each one on, in their order. */
+    for (size_t from = 0; from < 4; from++) {
+        struct statement *left[] = {c.a, NULL, c.b, NULL};
+        uint32_t changes[4];
+        changes[0] = client_statements_remove(&c.cs, span_str("s"), 1);
+        changes[1] = client_statements_define(&c.cs, span_str("s"), c.b, 1, true);
+        changes[2] = client_statements_remove(&c.cs, span_str("s"), 1);
+        changes[3] = client_statements_define(&c.cs, span_str("s"), c.b, 1, true);
+        for (size_t i = from; i < ROWS(changes); i++)
+            client_statements_undo(&c.cs, changes[i]);
+        assert_ptr_equal(named(&c, "s"), left[from]);
+        assert_int_equal(client_statements_count(&c.cs), left[from] != NULL);
+        client_statements_settle(&c.cs, c.params);
+        assert_ptr_equal(named(&c, "s"), left[from]);
+        client_statements_remove(&c.cs, span_str("s"), 0);
+        client_statements_define(&c.cs, span_str("s"), c.a, 0, true);
+    }
     end_names(&c);
 }
 
@@ -85,15 +91,41 @@ static void test_all_names_go_and_come_back(void **state)
     uint32_t all = client_statements_remove_all(&c.cs, 2);
     assert_int_equal(client_statements_count(&c.cs), 0);
     uint32_t again = client_statements_define(&c.cs, span_str("s"), c.b, 2, true);
-    client_statements_undo(&c.cs, all);
-    client_statements_undo(&c.cs, again);
+    assert_ptr_equal(named(&c, "s"), c.b);
+    assert_true(client_statements_undo(&c.cs, all));
+    assert_false(client_statements_undo(&c.cs, again));
     assert_ptr_equal(named(&c, "s"), c.a);
     assert_ptr_equal(named(&c, "t"), c.b);
+    /* What a Close had taken away and gives back, they take behind it. */
+    uint32_t closed = client_statements_remove(&c.cs, span_str("s"), 3);
+    client_statements_remove_all(&c.cs, 4);
+    client_statements_undo(&c.cs, closed);
+    assert_int_equal(client_statements_look(&c.cs, span_str("s")).unit, 4);
+    client_statements_unit_over(&c.cs, 3, c.params);
+    client_statements_unit_over(&c.cs, 4, c.params);
+    assert_int_equal(client_statements_count(&c.cs), 0);
+    client_statements_define(&c.cs, span_str("s"), c.a, 4, true);
     /* Seen only when it was answered: what was given behind it stays. */
     client_statements_define(&c.cs, span_str("u"), c.b, 5, true);
     client_statements_clear(&c.cs, 4);
     assert_null(named(&c, "s"));
     assert_ptr_equal(named(&c, "u"), c.b);
+    end_names(&c);
+}
+
+static void test_a_name_depends_on_its_parse_alone_if_nothing_else_changes_it(void **state)
+{
+    (void)state;
+    struct names_case c;
+    begin_names(&c);
+    client_statements_define(&c.cs, span_str("s"), c.a, 1, true);
+    assert_true(client_statements_look(&c.cs, span_str("s")).parsed);
+    client_statements_remove(&c.cs, span_str("s"), 1);
+    assert_false(client_statements_look(&c.cs, span_str("s")).parsed);
+    client_statements_define(&c.cs, span_str("s"), c.b, 1, true);
+    assert_false(client_statements_look(&c.cs, span_str("s")).parsed);
+    client_statements_define(&c.cs, span_str("t"), c.a, 1, false);
+    assert_false(client_statements_look(&c.cs, span_str("t")).parsed);
     end_names(&c);
 }
 
@@ -105,9 +137,17 @@ static void test_a_definition_that_failed_does_not_come_back_with_its_close(void
     uint32_t defined = client_statements_define(&c.cs, span_str("s"), c.a, 1, true);
     uint32_t closed = client_statements_remove(&c.cs, span_str("s"), 2);
     client_statements_undo(&c.cs, defined);
-    assert_span(client_statements_name_of(&c.cs, closed), "s");
+    struct statement *st;
+    assert_span(client_statements_name_of(&c.cs, closed, &st), "s");
+    assert_null(st);
     client_statements_undo(&c.cs, closed);
     assert_null(named(&c, "s"));
+    /* What was sent behind it may still speak of it. */
+    assert_span(client_statements_name_of(&c.cs, defined, &st), "s");
+    assert_ptr_equal(st, c.a);
+    client_statements_settle(&c.cs, c.params);
+    assert_int_equal(client_statements_name_of(&c.cs, defined, &st).n, 0);
+    assert_null(st);
     end_names(&c);
 }
 
@@ -140,11 +180,11 @@ static void test_a_private_statement_is_shared_with_nobody(void **state)
     assert_ptr_equal(shared, c.a);
     client_statements_define(&c.cs, span_str("p"), p, 4, true);
     assert_null(statement_params(p));
-    client_statements_settle_params(&c.cs, 3, c.params);
+    client_statements_unit_over(&c.cs, 3, c.params);
     assert_null(statement_params(p));
-    client_statements_settle_params(&c.cs, 4, dmy);
+    client_statements_unit_over(&c.cs, 4, dmy);
     assert_set(statement_params(p), "DateStyle=ISO, DMY");
-    client_statements_settle_params(&c.cs, 5, c.params);
+    client_statements_unit_over(&c.cs, 5, c.params);
     assert_set(statement_params(p), "DateStyle=ISO, DMY");
     struct statement *all[] = {p, q, shared};
     for (size_t i = 0; i < ROWS(all); i++)
@@ -203,7 +243,7 @@ static void test_of_a_very_long_pipeline_only_the_server_knows_the_text(void **s
     assert_int_not_equal(client_statements_unnamed_generation(&c.cs), 0);
     assert_null(client_statements_unnamed_query(&c.cs).p);
     assert_false(client_statements_build_unnamed(&c.cs, &out));
-    client_statements_settle(&c.cs);
+    client_statements_settle(&c.cs, c.params);
     client_statements_set_unnamed(&c.cs, span_str("small"), no_oids, 0, c.params, 7);
     client_statements_unnamed_answered(&c.cs, true);
     assert_unnamed(&c.cs, "small", 0);
@@ -211,69 +251,51 @@ static void test_of_a_very_long_pipeline_only_the_server_knows_the_text(void **s
     end_names(&c);
 }
 
-static void test_a_parse_that_may_have_been_skipped_is_sent_again(void **state)
+/* ---- a server ---- */
+
+static void test_what_a_server_has_is_what_it_has_answered(void **state)
 {
     (void)state;
     struct server_statements ss;
     server_statements_init(&ss, 9);
-    /* The first is skipped, the second is answered. */
-    server_statements_add(&ss, 1, 1);
-    server_statements_again(&ss, 1, 2);
+    /* The first Parse is skipped, Close and Parse of the next unit are answered. */
+    server_statements_add(&ss, 1, 1, 0);
+    server_statements_remove(&ss, 1, 2);
+    server_statements_add(&ss, 1, 2, 0);
     assert_int_equal(server_statements_unit(&ss, 1), 2);
-    server_statements_skipped(&ss, 1, 1);
-    assert_true(server_statements_has(&ss, 1));
-    server_statements_parsed(&ss, 1, 2);
-    /* Skipped, what was there is there still; failed, it was closed in front of that. */
-    server_statements_again(&ss, 1, 3);
-    server_statements_skipped(&ss, 1, 3);
-    assert_true(server_statements_has(&ss, 1));
-    server_statements_failed(&ss, 1, 3);
+    server_statements_undone(&ss, 1);
+    assert_true(server_statements_touch(&ss, 1));
+    server_statements_closed(&ss, 1);
     assert_false(server_statements_has(&ss, 1));
+    server_statements_parsed(&ss, 1);
+    assert_true(server_statements_has(&ss, 1));
+    assert_int_equal(server_statements_unit(&ss, 1), 0);
+    /* Closed, and the Parse behind that fails. */
+    server_statements_remove(&ss, 1, 3);
+    server_statements_add(&ss, 1, 3, 0);
+    server_statements_closed(&ss, 1);
+    server_statements_undone(&ss, 1);
+    assert_false(server_statements_knows(&ss, 1));
     server_statements_fini(&ss);
 }
 
-static void test_what_made_room_and_came_back_is_judged_by_its_second_parse(void **state)
+static void test_a_statement_is_of_the_parse_that_was_all_that_was_sent_of_it(void **state)
 {
     (void)state;
     struct server_statements ss;
-    server_statements_init(&ss, 1);
-    server_statements_add(&ss, 1, 1);
-    assert_int_equal(server_statements_add(&ss, 2, 1), 1);
-    assert_int_equal(server_statements_add(&ss, 1, 2), 2);
-    server_statements_parsed(&ss, 1, 1); /* the first, which is closed by now */
-    server_statements_skipped(&ss, 1, 2);
-    assert_true(server_statements_is_doubtful(&ss, 1));
-    /* The same in one unit. */
-    server_statements_add(&ss, 3, 5);
-    assert_int_equal(server_statements_add(&ss, 4, 5), 3);
-    assert_int_equal(server_statements_add(&ss, 3, 5), 4);
-    server_statements_parsed(&ss, 3, 5);
-    server_statements_skipped(&ss, 3, 5);
-    assert_true(server_statements_is_doubtful(&ss, 3));
-    server_statements_fini(&ss);
-}
-
-static void test_what_a_server_may_have_is_doubted_until_it_is_parsed_again(void **state)
-{
-    (void)state;
-    struct server_statements ss;
-    server_statements_init(&ss, 1);
-    server_statements_add(&ss, 1, 1);
-    server_statements_parsed(&ss, 1, 1);
-    assert_int_equal(server_statements_add(&ss, 2, 2), 1);
-    server_statements_put_back(&ss, 1);
-    assert_true(server_statements_is_doubtful(&ss, 1));
-    assert_false(server_statements_is_doubtful(&ss, 2));
-    assert_false(server_statements_is_doubtful(&ss, 3));
-    server_statements_again(&ss, 1, 3);
-    server_statements_skipped(&ss, 1, 3);
-    assert_true(server_statements_is_doubtful(&ss, 1));
-    server_statements_parsed(&ss, 1, 4);
-    assert_true(server_statements_has(&ss, 1));
-    assert_false(server_statements_is_doubtful(&ss, 1));
-    server_statements_put_back(&ss, 1);
-    server_statements_failed(&ss, 1, 5);
-    assert_false(server_statements_has(&ss, 1));
+    server_statements_init(&ss, 9);
+    server_statements_add(&ss, 1, 1, 77);
+    assert_true(server_statements_is_of(&ss, 1, 77));
+    assert_false(server_statements_is_of(&ss, 1, 78));
+    assert_false(server_statements_is_of(&ss, 2, 77));
+    server_statements_remove(&ss, 1, 1);
+    server_statements_add(&ss, 1, 1, 77);
+    assert_false(server_statements_is_of(&ss, 1, 77));
+    server_statements_add(&ss, 2, 1, 0);
+    assert_false(server_statements_is_of(&ss, 2, 0));
+    server_statements_add(&ss, 3, 1, 5);
+    server_statements_drop_all(&ss, 1);
+    assert_false(server_statements_is_of(&ss, 3, 5));
     server_statements_fini(&ss);
 }
 
@@ -282,30 +304,30 @@ static void test_what_a_server_was_to_forget_is_recalled(void **state)
     (void)state;
     struct server_statements ss;
     server_statements_init(&ss, 9);
-    server_statements_add(&ss, 1, 1);
-    server_statements_add(&ss, 2, 2);
-    server_statements_parsed(&ss, 1, 1);
-    server_statements_set_aside(&ss, 11, 5);
+    server_statements_add(&ss, 1, 1, 0);
+    server_statements_add(&ss, 2, 2, 0);
+    server_statements_parsed(&ss, 1);
+    server_statements_drop_all(&ss, 5);
     assert_int_equal(server_statements_count(&ss), 0);
     assert_int_equal(server_statements_unit(&ss, 1), 5);
-    server_statements_add(&ss, 3, 6);
-    /* What was set aside with its own Parse on the way, and that fails, has never been there. */
-    server_statements_failed(&ss, 2, 2);
-    server_statements_recall(&ss, 12);
+    server_statements_add(&ss, 3, 6, 0);
+    server_statements_undone(&ss, 2);
     assert_int_equal(server_statements_count(&ss), 1);
-    server_statements_recall(&ss, 11);
-    assert_true(server_statements_has(&ss, 1));
-    assert_false(server_statements_has(&ss, 2));
-    assert_true(server_statements_has(&ss, 3));
-    server_statements_set_aside(&ss, 13, 7);
-    server_statements_forget(&ss);
-    server_statements_recall(&ss, 13);
-    assert_int_equal(server_statements_count(&ss), 0);
-    server_statements_add(&ss, 1, 8);
-    server_statements_add(&ss, 2, 9);
-    server_statements_clear(&ss, 8);
-    assert_false(server_statements_touch(&ss, 1));
-    assert_true(server_statements_touch(&ss, 2));
+    server_statements_drop_undone(&ss);
+    assert_true(server_statements_touch(&ss, 1));
+    assert_false(server_statements_knows(&ss, 2));
+    assert_true(server_statements_touch(&ss, 3));
+    server_statements_parsed(&ss, 3);
+    server_statements_drop_all(&ss, 7);
+    server_statements_add(&ss, 4, 7, 0);
+    server_statements_dropped(&ss, true);
+    assert_false(server_statements_knows(&ss, 1));
+    assert_true(server_statements_touch(&ss, 4));
+    server_statements_parsed(&ss, 4);
+    /* One of which never anything was heard. */
+    server_statements_drop_all(&ss, 8);
+    server_statements_settle(&ss);
+    assert_true(server_statements_touch(&ss, 4));
     server_statements_fini(&ss);
 }
 
@@ -315,14 +337,14 @@ int main(void)
         cmocka_unit_test(test_a_close_that_was_skipped_gives_the_name_back),
         cmocka_unit_test(test_a_skipped_group_leaves_each_name_as_it_was),
         cmocka_unit_test(test_all_names_go_and_come_back),
+        cmocka_unit_test(test_a_name_depends_on_its_parse_alone_if_nothing_else_changes_it),
         cmocka_unit_test(test_a_definition_that_failed_does_not_come_back_with_its_close),
         cmocka_unit_test(test_a_name_counts_to_63_bytes),
         cmocka_unit_test(test_a_private_statement_is_shared_with_nobody),
         cmocka_unit_test(test_a_skipped_parse_leaves_the_unnamed_statement),
         cmocka_unit_test(test_of_a_very_long_pipeline_only_the_server_knows_the_text),
-        cmocka_unit_test(test_a_parse_that_may_have_been_skipped_is_sent_again),
-        cmocka_unit_test(test_what_made_room_and_came_back_is_judged_by_its_second_parse),
-        cmocka_unit_test(test_what_a_server_may_have_is_doubted_until_it_is_parsed_again),
+        cmocka_unit_test(test_what_a_server_has_is_what_it_has_answered),
+        cmocka_unit_test(test_a_statement_is_of_the_parse_that_was_all_that_was_sent_of_it),
         cmocka_unit_test(test_what_a_server_was_to_forget_is_recalled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
