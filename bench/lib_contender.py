@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: PostgreSQL
-"""What is compared: pgballast with one worker and with two, PgBouncer, HAProxy, the plain relay.
+"""What is compared: pgballast with one worker and with two, PgBouncer, HAProxy, the plain relay; and
+the poolers once more with many users or databases.
 
 The poolers are configured from one list of settings; what differs stands apart.
 """
@@ -20,6 +21,8 @@ from lib_process import BenchError
 
 PASSWORD = "bench secret"
 SCRAM_ITERATIONS = 4096
+MANY_USERS = 10000
+MANY_DATABASES = 1000
 
 
 @dataclass(frozen=True)
@@ -95,15 +98,25 @@ listen bench
 """
 
 
-def pooler_command(kind, workers):
+def users_file(users):
+    """The one who logs in, between others."""
+    secret = scram_secret()
+    names = [f"user{number:05}" for number in range(users - 1)]
+    names.insert(users // 2, USER)
+    return "".join(f'"{name}" "{secret}"\n' for name in names)
+
+
+def pooler_command(kind, workers, users=1, databases=1):
     """A function that writes the configuration and returns the command."""
 
     def command(tools, setup, backend, port, directory, tls_files):
         settings = pooler_settings(setup, port, directory, tls_files)
         settings |= OWN_SETTINGS[kind](workers)
-        (directory / "users.txt").write_text(f'"{USER}" "{scram_secret()}"\n')
+        (directory / "users.txt").write_text(users_file(users))
         address = f"host=127.0.0.1 port={backend.port}"
-        lines = ["[databases]", f"{DATABASE} = {address} dbname={DATABASE}", f"* = {address}"]
+        names = [DATABASE] + [f"database{number:04}" for number in range(databases - 1)]
+        lines = ["[databases]", f"* = {address}"]
+        lines += [f"{name} = {address} dbname={DATABASE}" for name in names]
         lines += ["[pgbouncer]"] + [f"{name} = {value}" for name, value in settings.items()]
         (directory / "pooler.ini").write_text("\n".join(lines) + "\n")
         # A copy that the account can execute, wherever the tree lies.
@@ -133,10 +146,19 @@ def relay_command(tools, setup, backend, port, directory, tls_files):
 COMMANDS = {
     "pgballast": pooler_command("pgballast", 1),
     "pgballast-2": pooler_command("pgballast", 2),
+    "pgballast-users": pooler_command("pgballast", 1, users=MANY_USERS),
+    "pgballast-databases": pooler_command("pgballast", 1, databases=MANY_DATABASES),
     "pgbouncer": pooler_command("pgbouncer", 1),
+    "pgbouncer-users": pooler_command("pgbouncer", 1, users=MANY_USERS),
+    "pgbouncer-databases": pooler_command("pgbouncer", 1, databases=MANY_DATABASES),
     "haproxy": haproxy_command,
     "relay": relay_command,
 }
+
+
+def program_of(kind):
+    """The contender without what is special about its configuration."""
+    return kind.partition("-")[0]
 
 
 class Contender:
@@ -204,7 +226,7 @@ class Tools:
         return path
 
     def has(self, kind):
-        return self._programs[kind.removesuffix("-2")] is not None
+        return self._programs[program_of(kind)] is not None
 
     def program(self, kind):
         return self._programs[kind]

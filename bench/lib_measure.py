@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """Carrying a group out: start its contenders, measure its lanes in turn, round after round."""
 
+import os
 import re
 import signal
 import subprocess
@@ -19,7 +20,8 @@ IDLE_WATCH_S = 5
 QUICK_WATCH_S = 1
 ATTACH_DEADLINE_S = 10
 # What the load is not told by the group's options: they are for the functions here.
-NOT_FOR_LOAD = ("few", "many")
+NOT_FOR_LOAD = ("few", "many", "reloads")
+RELOAD_PAUSE_S = 0.2
 
 
 def load_options(bench, group, lane):
@@ -29,11 +31,12 @@ def load_options(bench, group, lane):
     return {name: value for name, value in options.items() if name not in NOT_FOR_LOAD}
 
 
-def run_load(bench, port, options, pid):
+def run_load(bench, port, options, pid, meanwhile=lambda: None):
     """The load's own figures, and what the process used meanwhile."""
     with Load(bench.tools, port, options) as load:
         load.begin()
         before = process.usage(pid)
+        meanwhile()
         figures = load.end()
         used = process.usage(pid).since(before)
     if figures["transactions"] == 0:
@@ -88,6 +91,25 @@ def measure_memory(bench, group, lane, contender):
         "kib": (sizes[1] - sizes[0]) / (many - few),
         "pss_mib": sizes[1] / 1024,
         "idle_ms_per_s": used.cpu_ns / 1e6 / watch_s,
+    }
+
+
+def measure_reload(bench, group, lane, contender):
+    options = load_options(bench, group, lane)
+    asked = (group.load | lane.load)["reloads"]
+    reloads = int(options["seconds"] / RELOAD_PAUSE_S) - 1 if asked else 0
+
+    def reload():
+        for _ in range(reloads):
+            os.kill(contender.pid, signal.SIGHUP)
+            time.sleep(RELOAD_PAUSE_S)
+
+    figures, used = run_load(bench, contender.port, options, contender.pid, reload)
+    return {
+        "cpu_ms": used.cpu_ns / 1e6 / options["seconds"],
+        "tps": figures["transactions"] / figures["seconds"],
+        "p99_us": figures["p99_us"],
+        "max_us": figures["max_us"],
     }
 
 
@@ -198,6 +220,7 @@ MEASURES = {
     "churn": measure_load,
     "stream": measure_stream,
     "memory": measure_memory,
+    "reload": measure_reload,
     "calls": measure_calls,
     "instructions": measure_instructions,
 }

@@ -16,6 +16,8 @@ FIGURES = {
     "tps": ("tps", 0),
     "p50_us": ("p50 µs", 0),
     "p99_us": ("p99 µs", 0),
+    "max_us": ("longest µs", 0),
+    "cpu_ms": ("CPU ms/s", 0),
     "fairness": ("fewest ÷ most", 3),
     "cpu_s_per_gb": ("CPU s/GB", 3),
     "mb_per_s": ("MB/s", 0),
@@ -36,6 +38,7 @@ COLUMNS = {
     "churn": (("cpu_us", "switches", "tps", "p50_us", "p99_us"), "cpu_us"),
     "stream": (("cpu_s_per_gb", "mb_per_s", "pss_mib"), "cpu_s_per_gb"),
     "memory": (("kib", "pss_mib", "idle_ms_per_s"), "kib"),
+    "reload": (("cpu_ms", "tps", "p99_us", "max_us"), "max_us"),
     "calls": (("calls", "recv", "send", "epoll_wait", "epoll_ctl", "other"), "calls"),
     "instructions": (("instructions",), "instructions"),
 }

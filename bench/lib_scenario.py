@@ -7,12 +7,12 @@ same figure of another lane, round by round, or with a fixed bound.
 
 S1 simple, S2 extended, S3 prepared protocol with the SELECT of `pgbench -S` against PostgreSQL;
 S4 a connection for each transaction; S5 memory; S6 streams; S7 a thousand clients over 20 servers;
-S8 a backend that answers at once; S9 system calls; S10 instructions.
+S8 a backend that answers at once; S9 system calls; S10 instructions; S11 reloads.
 """
 
 from dataclasses import dataclass, field, replace
 
-from lib_contender import PASSWORD, Setup
+from lib_contender import MANY_DATABASES, MANY_USERS, PASSWORD, Setup
 
 SERVERS = 20
 MIB = 1 << 20
@@ -53,7 +53,7 @@ class Group:
     lanes: tuple
     checks: tuple
     load: dict
-    kind: str = "load"  # load, stream, churn, idle, memory, calls, instructions
+    kind: str = "load"  # load, stream, churn, idle, memory, calls, instructions, reload
     seconds: int = 0  # 0: as the command line says
     rounds: int = 0
     quick: bool = False  # part of --quick
@@ -150,7 +150,35 @@ def churn():
         checks=(cpu("pgballast", 0.95, 0.88),),
         load=load | {"tls": True},
     )
-    return [trust, scram, tls]
+    users = replace(
+        scram,
+        title=f"a connection for each transaction, SCRAM, one of {MANY_USERS} users",
+        lanes=lanes("pgballast", "pgballast-users", "pgbouncer-users"),
+        checks=(cpu("pgballast-users", 1.05, 1.0, against="pgballast"),),
+        quick=False,
+    )
+    return [trust, scram, tls, users]
+
+
+def reloads():
+    """The longest that a client waited for its answer while the process was told to read its
+    configuration anew several times a second, and while it was left alone: what the machine itself
+    makes it wait is in both."""
+    return Group(
+        "S11",
+        f"reload of {MANY_DATABASES} databases",
+        Setup("canned"),
+        (
+            Lane("pgballast-databases", "left alone", {"reloads": False}),
+            Lane("pgballast-databases"),
+            Lane("pgbouncer-databases", "left alone", {"reloads": False}),
+            Lane("pgbouncer-databases"),
+        ),
+        (Check("max_us", "pgballast-databases", "", 10000, 5000),),
+        {"clients": 1, "reloads": True},
+        kind="reload",
+        quick=True,
+    )
 
 
 def memory(most_clients):
@@ -325,4 +353,5 @@ def all_groups(pgbouncer_version, client_counts, idle_clients):
     groups += canned(pgbouncer_can)
     groups += calls()
     groups += instructions(pgbouncer_can)
+    groups.append(reloads())
     return groups
