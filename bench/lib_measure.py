@@ -16,6 +16,8 @@ from lib_process import BenchError
 
 # Memory is looked at when the allocator and the kernel have come to rest.
 SETTLE_S = 0.5
+# What is idle has done what logins leave to be done later (buffers given back, a last look).
+REST_S = 3
 IDLE_WATCH_S = 5
 QUICK_WATCH_S = 1
 ATTACH_DEADLINE_S = 10
@@ -83,6 +85,7 @@ def measure_memory(bench, group, lane, contender):
             load.begin()
             time.sleep(SETTLE_S)
             sizes.append(process.pss_kib(contender.pid))
+        time.sleep(REST_S)
         watch_s = QUICK_WATCH_S if bench.quick else IDLE_WATCH_S
         before = process.usage(contender.pid)
         time.sleep(watch_s)
