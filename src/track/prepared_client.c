@@ -206,7 +206,7 @@ static const struct client_change *change_of(const struct client_change_list *li
 struct span client_statements_name_of(const struct client_statements *cs, uint32_t serial,
                                       struct statement **statement_out)
 {
-    struct statement *ignored;
+    struct statement *ignored = NULL;
     struct statement **out = statement_out ? statement_out : &ignored;
     *out = NULL;
     if (!cs->names || !serial)
