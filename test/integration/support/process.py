@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """The account, the directories and the ports that the tests' processes get."""
 
+import itertools
 import os
 import pwd
 import random
@@ -11,6 +12,10 @@ import tempfile
 from pathlib import Path
 
 SOURCE_ROOT = Path(__file__).resolve().parents[3]
+
+# Below the range that outgoing connections use, and each process that runs tests beside others
+# (pytest-xdist calls them gw0, gw1, …) has a part of its own: what is free is taken only later.
+FIRST_PORT, LAST_PORT, PARTS = 12000, 32000, 16
 
 
 def account():
@@ -35,10 +40,20 @@ def new_directory(name, parent=None):
     return directory
 
 
+def own_ports():
+    """Without end, those of this process's part in turn: the one given last comes last again."""
+    size = (LAST_PORT - FIRST_PORT) // PARTS
+    part = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PARTS
+    for number in itertools.count(random.randrange(size)):
+        yield FIRST_PORT + part * size + number % size
+
+
+_own_ports = own_ports()
+
+
 def free_port():
-    """A loopback port nobody listens on, below the range that outgoing connections use."""
-    while True:
-        port = random.randrange(12000, 32000)
+    """A loopback port nobody listens on."""
+    for port in _own_ports:
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
