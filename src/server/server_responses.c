@@ -176,14 +176,7 @@ static bool take_ready(struct walk *w, struct span body)
 static bool take_answer(struct walk *w, const struct frame *f, size_t present)
 {
     struct server *s = w->s;
-    struct expect_result r;
-    if (expect_passes(&s->expects, f->type)) {
-        r.verdict = EXPECT_FORWARD;
-        r.popped = false;
-        r.entry = *expect_at(&s->expects, 0);
-    } else {
-        r = expect_answer(&s->expects, f->type);
-    }
+    struct expect_result r = expect_answer(&s->expects, f->type);
     if (r.verdict == EXPECT_VIOLATION)
         return false;
     bool forward = r.verdict == EXPECT_FORWARD;
@@ -253,7 +246,7 @@ static size_t skip_rows(struct server *s, struct span rest)
     return frame_skip_rows(rest);
 }
 
-/* In the answer to a Query. False: malformed. */
+/* False: malformed. */
 static inline bool note_complete(struct server *s, struct span body)
 {
     struct span tag;
@@ -265,31 +258,45 @@ static inline bool note_complete(struct server *s, struct span body)
     return true;
 }
 
-/* The common case in a tight loop: whole messages from the middle of the answer to a client's
- * Query join the run. What is anything else ends the loop, and take_message looks at it. */
+/* The front entry has had the last part of its answer. Returns what is there of the next one. */
+static inline unsigned end_plain_front(struct walk *w)
+{
+    struct server *s = w->s;
+    struct expect e;
+    expect_take_answered(&s->expects, &e);
+    if (e.arg)
+        s->ops->on_answered(s, &e);
+    if (expect_inject_is_due(&s->expects))
+        inject_due(w);
+    return expect_plain_front(&s->expects);
+}
+
+/* The common case in a tight loop: whole messages of the answers to a client's messages join the
+ * run. What is anything else ends the loop, and take_message looks at it. */
 static void skip_passing(struct walk *w)
 {
     struct server *s = w->s;
     const uint8_t *at = w->at;
     size_t left = (size_t)(w->end - at);
-    bool of_query = false; /* until its ReadyForQuery all three types pass */
+    unsigned front = expect_plain_front(&s->expects);
     while (left >= FRAME_HEADER) {
-        uint8_t type = at[0];
-        if (type != BE_DATA_ROW && type != BE_ROW_DESCRIPTION && type != BE_COMMAND_COMPLETE)
+        const struct expect_part *part = &expect_parts[at[0]];
+        if (!((part->more | part->last) & front))
             break;
         uint32_t len = frame_u32(at + 1);
         /* The letter is one byte more than len. */
         if (len < 4 || len >= left)
             break;
-        if (!of_query && !expect_passes(&s->expects, type))
-            break;
-        of_query |= type != BE_DATA_ROW;
-        if (type == BE_COMMAND_COMPLETE && !note_complete(s, span_of(at + FRAME_HEADER, len - 4)))
+        if (at[0] == BE_COMMAND_COMPLETE && !note_complete(s, span_of(at + FRAME_HEADER, len - 4)))
             break;
         at += 1 + (size_t)len;
         left -= 1 + (size_t)len;
+        w->at = at;
+        if (part->last & front)
+            front = end_plain_front(w);
+        else
+            expect_begin(&s->expects);
     }
-    w->at = at;
 }
 
 /* As common: a whole ReadyForQuery behind the answer to a Query. */

@@ -196,45 +196,40 @@ static struct expect_result ready_answer(struct expect_queue *q)
 /* Can a message be a part of the answer to an entry, and is it the last part? */
 enum part { PART_NONE, PART_MORE, PART_LAST };
 
-static enum part last_if(bool condition)
-{
-    return condition ? PART_LAST : PART_NONE;
-}
+/* Bits of kinds. */
+enum {
+    QUERY = 1 << EXPECT_QUERY,
+    PARSE = 1 << EXPECT_PARSE,
+    BIND = 1 << EXPECT_BIND,
+    DESCRIBE = 1 << EXPECT_DESCRIBE,
+    EXECUTE = 1 << EXPECT_EXECUTE,
+    CLOSE = 1 << EXPECT_CLOSE,
+};
 
-static enum part more_if(bool condition)
-{
-    return condition ? PART_MORE : PART_NONE;
-}
+const struct expect_part expect_parts[256] = {
+    [BE_DATA_ROW] = {.more = QUERY | EXECUTE},
+    [BE_COPY_DATA] = {.more = QUERY | EXECUTE},
+    [BE_COPY_DONE] = {.more = QUERY | EXECUTE},
+    [BE_COMMAND_COMPLETE] = {.more = QUERY, .last = EXECUTE},
+    [BE_EMPTY_QUERY] = {.more = QUERY, .last = EXECUTE},
+    [BE_ROW_DESCRIPTION] = {.more = QUERY | EXECUTE, .last = DESCRIBE},
+    [BE_PORTAL_SUSPENDED] = {.last = EXECUTE},
+    [BE_PARSE_COMPLETE] = {.last = PARSE},
+    [BE_BIND_COMPLETE] = {.last = BIND},
+    [BE_CLOSE_COMPLETE] = {.last = CLOSE},
+    [BE_NO_DATA] = {.last = DESCRIBE},
+};
 
 static enum part part_of(uint8_t backend_type, enum expect_kind kind, bool begun)
 {
-    bool runs = kind == EXPECT_QUERY || kind == EXPECT_EXECUTE;
-    switch (backend_type) {
-    case BE_DATA_ROW:
-    case BE_COPY_DATA:
-    case BE_COPY_DONE:
-        return more_if(runs);
-    case BE_EMPTY_QUERY:
-        return kind == EXPECT_EXECUTE ? PART_LAST : more_if(runs);
-    case BE_ROW_DESCRIPTION:
-        return kind == EXPECT_DESCRIBE ? PART_LAST : more_if(runs);
-    case BE_PORTAL_SUSPENDED:
-        return last_if(kind == EXPECT_EXECUTE);
-    case BE_PARSE_COMPLETE:
-        return last_if(kind == EXPECT_PARSE);
-    case BE_BIND_COMPLETE:
-        return last_if(kind == EXPECT_BIND);
-    case BE_CLOSE_COMPLETE:
-        return last_if(kind == EXPECT_CLOSE);
-    case BE_NO_DATA:
-        return last_if(kind == EXPECT_DESCRIBE);
-    case BE_PARAMETER_DESCRIPTION:
-        return more_if(kind == EXPECT_DESCRIBE && !begun);
-    case BE_FUNCTION_RESULT:
-        return more_if(kind == EXPECT_FUNCTION_CALL && !begun);
-    default:
-        return PART_NONE;
-    }
+    if (backend_type == BE_PARAMETER_DESCRIPTION)
+        return kind == EXPECT_DESCRIBE && !begun ? PART_MORE : PART_NONE;
+    if (backend_type == BE_FUNCTION_RESULT)
+        return kind == EXPECT_FUNCTION_CALL && !begun ? PART_MORE : PART_NONE;
+    const struct expect_part *part = &expect_parts[backend_type];
+    if (part->last >> kind & 1)
+        return PART_LAST;
+    return part->more >> kind & 1 ? PART_MORE : PART_NONE;
 }
 
 struct expect_result expect_answer(struct expect_queue *q, uint8_t backend_type)

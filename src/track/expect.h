@@ -114,21 +114,28 @@ static inline struct expect *expect_at(struct expect_queue *q, uint32_t i)
     return &q->ring[(q->head + i) & (q->cap - 1)];
 }
 
-/* The common case, without a call: a message in the middle of the answer to a client's Query (of an
- * Execute: a row). True: forward it, nothing else changes. False: ask expect_answer. */
-static inline bool expect_passes(struct expect_queue *q, uint8_t backend_type)
+/* Which entries a message can be a part of the answer to, and the last part: bits 1 << kind. Not
+ * here: what may come but once, and what more hangs on. */
+struct expect_part {
+    uint16_t more, last;
+};
+extern const struct expect_part expect_parts[256]; /* by the message's letter */
+
+/* The common case, without a call: if the front entry is the client's and no COPY makes it special,
+ * the bit of its kind. A message that expect_parts has for it is to be forwarded; then, if it is
+ * the last part, expect_take_answered, else expect_begin. 0, or another message: ask expect_answer.
+ */
+static inline unsigned expect_plain_front(struct expect_queue *q)
 {
-    if (q->count == 0 || q->copying || q->unsure)
-        return false;
+    if (q->count == 0 || q->copying || q->unsure || q->swallowed_sync)
+        return 0;
     const struct expect *front = expect_at(q, 0);
-    if (front->owner != EXPECT_CLIENT)
-        return false;
-    bool row = backend_type == BE_DATA_ROW;
-    bool passes = front->kind == EXPECT_QUERY ? row || backend_type == BE_ROW_DESCRIPTION ||
-                                                    backend_type == BE_COMMAND_COMPLETE
-                                              : row && front->kind == EXPECT_EXECUTE;
-    q->begun |= passes;
-    return passes;
+    return front->owner == EXPECT_CLIENT ? 1U << front->kind : 0;
+}
+
+static inline void expect_begin(struct expect_queue *q)
+{
+    q->begun = true;
 }
 
 /* Private: a long pipeline is over. */
@@ -141,6 +148,12 @@ static inline void expect_pop(struct expect_queue *q)
     q->begun = false;
     if (q->count == 0 && q->ring != q->first)
         expect_shrink(q);
+}
+
+static inline void expect_take_answered(struct expect_queue *q, struct expect *out)
+{
+    *out = *expect_at(q, 0);
+    expect_pop(q);
 }
 
 /* As common: a ReadyForQuery that ends a Query with an answer, or a Sync. True: *out has left the

@@ -265,12 +265,24 @@ static void check_drops(struct model *m)
     }
 }
 
-/* As a server does: the short way first. */
+/* As a server does: the short ways first. */
 static struct expect_result answer(struct expect_queue *q, uint8_t type)
 {
-    struct expect_result r = {.popped = true};
+    struct expect_result r = {.verdict = EXPECT_FORWARD};
+    unsigned front = expect_plain_front(q);
+    if (expect_parts[type].last & front) {
+        expect_take_answered(q, &r.entry);
+        r.popped = true;
+        return r;
+    }
+    if (expect_parts[type].more & front) {
+        r.entry = *expect_at(q, 0);
+        expect_begin(q);
+        return r;
+    }
     if (type != BE_READY_FOR_QUERY || !expect_take_ready(q, &r.entry))
         return expect_answer(q, type);
+    r.popped = true;
     r.verdict = r.entry.owner == EXPECT_CLIENT ? EXPECT_FORWARD : EXPECT_SWALLOW;
     return r;
 }
