@@ -4,6 +4,7 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -13,6 +14,12 @@
 /* Written by digest_init and digest_fini only, while there is one thread. */
 static EVP_MD *sha256;
 static EVP_MD *md5;
+static pthread_key_t scratch; /* of each thread: the EVP_MD_CTX for whatever it digests next */
+
+static void free_context(void *ctx)
+{
+    EVP_MD_CTX_free(ctx);
+}
 
 bool digest_init(struct error *err)
 {
@@ -23,6 +30,11 @@ bool digest_init(struct error *err)
         ERR_clear_error();
         return error_set(err, SQLSTATE_INTERNAL, "OpenSSL offers no SHA-256");
     }
+    if (pthread_key_create(&scratch, free_context) != 0) {
+        EVP_MD_free(sha256);
+        sha256 = NULL;
+        return error_set(err, SQLSTATE_INTERNAL, "no thread-specific storage is left");
+    }
     md5 = EVP_MD_fetch(NULL, "MD5", NULL);
     ERR_clear_error();
     return true;
@@ -30,30 +42,39 @@ bool digest_init(struct error *err)
 
 void digest_fini(void)
 {
+    if (!sha256)
+        return;
+    free_context(pthread_getspecific(scratch)); /* of this thread; the others are over */
+    pthread_key_delete(scratch);
     EVP_MD_free(sha256);
     EVP_MD_free(md5);
     sha256 = NULL;
     md5 = NULL;
 }
 
-/* The context may be used again. */
-static bool digest_with(EVP_MD_CTX *ctx, const EVP_MD *md, const struct span *parts, size_t n_parts,
-                        uint8_t *out)
+/* Made once, because to make one costs as much as to digest a block. NULL: memory is gone. */
+static EVP_MD_CTX *context(void)
 {
-    bool ok = md && ctx && EVP_DigestInit_ex(ctx, md, NULL) == 1;
+    EVP_MD_CTX *ctx = pthread_getspecific(scratch);
+    if (ctx)
+        return ctx;
+    ctx = EVP_MD_CTX_new();
+    if (ctx && pthread_setspecific(scratch, ctx) != 0) {
+        EVP_MD_CTX_free(ctx);
+        return NULL;
+    }
+    return ctx;
+}
+
+static bool digest_parts(const EVP_MD *md, const struct span *parts, size_t n_parts, uint8_t *out)
+{
+    EVP_MD_CTX *ctx = md ? context() : NULL;
+    bool ok = ctx && EVP_DigestInit_ex(ctx, md, NULL) == 1;
     for (size_t i = 0; ok && i < n_parts; i++)
         ok = EVP_DigestUpdate(ctx, parts[i].p, parts[i].n) == 1;
     ok = ok && EVP_DigestFinal_ex(ctx, out, NULL) == 1;
     if (!ok)
         ERR_clear_error();
-    return ok;
-}
-
-static bool digest_parts(const EVP_MD *md, const struct span *parts, size_t n_parts, uint8_t *out)
-{
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    bool ok = digest_with(ctx, md, parts, n_parts, out);
-    EVP_MD_CTX_free(ctx);
     return ok;
 }
 
@@ -77,7 +98,6 @@ bool digest_hmac(struct span key, const struct span *parts, size_t n_parts, uint
     enum { MAX_PARTS = 8 };
     struct span all[MAX_PARTS + 1] = {{.p = pad, .n = sizeof pad}};
     bool ok = n_parts <= MAX_PARTS;
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
     if (key.n > sizeof pad)
         ok = ok && digest_sha256(key, pad);
@@ -87,13 +107,12 @@ bool digest_hmac(struct span key, const struct span *parts, size_t n_parts, uint
         pad[i] ^= 0x36;
     for (size_t i = 0; ok && i < n_parts; i++)
         all[i + 1] = parts[i];
-    ok = ok && digest_with(ctx, sha256, all, n_parts + 1, inner);
+    ok = ok && digest_parts(sha256, all, n_parts + 1, inner);
 
     for (size_t i = 0; i < sizeof pad; i++)
         pad[i] ^= 0x36 ^ 0x5c;
     all[1] = span_of(inner, sizeof inner);
-    ok = ok && digest_with(ctx, sha256, all, 2, out);
-    EVP_MD_CTX_free(ctx);
+    ok = ok && digest_parts(sha256, all, 2, out);
     mem_wipe(pad, sizeof pad);
     mem_wipe(inner, sizeof inner);
     return ok;

@@ -123,13 +123,22 @@ bool scram_parse_verifier(struct span text, struct scram_verifier *out)
     return decode_key(stored, out->stored_key) && decode_key(text, out->server_key);
 }
 
-bool scram_signature(const uint8_t key[SCRAM_KEY_LEN], struct span client_first_bare,
-                     struct span server_first, struct span client_final_bare,
+bool scram_signature(const uint8_t key[SCRAM_KEY_LEN], struct span auth_message,
                      uint8_t out[SCRAM_KEY_LEN])
 {
-    const struct span comma = span_str(",");
-    const struct span parts[] = {client_first_bare, comma, server_first, comma, client_final_bare};
-    return digest_hmac(span_of(key, SCRAM_KEY_LEN), parts, 5, out);
+    return digest_hmac(span_of(key, SCRAM_KEY_LEN), &auth_message, 1, out);
+}
+
+const char *scram_gs2_header(char flag)
+{
+    switch (flag) {
+    case 'p':
+        return "p=" SCRAM_BINDING_NAME ",,";
+    case 'y':
+        return "y,,";
+    default:
+        return "n,,";
+    }
 }
 
 void scram_nonce(char out[SCRAM_NONCE_TEXT + 1])

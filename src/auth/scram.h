@@ -84,10 +84,16 @@ bool scram_mock_verifier(struct span user, uint32_t iterations, struct scram_ver
 /* "SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>", as in pg_authid.rolpassword. */
 bool scram_parse_verifier(struct span text, struct scram_verifier *out);
 
-/* ClientSignature or ServerSignature: HMAC(key, first-bare "," server-first "," final-bare). */
-bool scram_signature(const uint8_t key[SCRAM_KEY_LEN], struct span client_first_bare,
-                     struct span server_first, struct span client_final_bare,
+/* ClientSignature or ServerSignature: HMAC(key, AuthMessage), where
+ *
+ *   AuthMessage = client-first-message-bare "," server-first-message ","
+ *                 client-final-message-without-proof */
+bool scram_signature(const uint8_t key[SCRAM_KEY_LEN], struct span auth_message,
                      uint8_t out[SCRAM_KEY_LEN]);
+
+/* gs2-header (RFC 5802 section 7): the flag, and no authorization identity. 'n': the client can't
+ * bind to a channel, 'y': it thinks that the server can't, 'p': it does. */
+const char *scram_gs2_header(char flag);
 
 /* A random nonce, printable, NUL-terminated. */
 void scram_nonce(char out[SCRAM_NONCE_TEXT + 1]);

@@ -85,8 +85,7 @@ void scram_client_init(struct scram_client *c, struct scram_choice choice, struc
 
 void scram_client_fini(struct scram_client *c)
 {
-    buf_reset(&c->client_first_bare);
-    buf_reset(&c->server_first);
+    buf_reset(&c->auth_message);
     mem_wipe(c, sizeof *c);
 }
 
@@ -105,38 +104,14 @@ bool scram_client_is_verified(const struct scram_client *c)
     return c->step == SCRAM_CLIENT_VERIFIED;
 }
 
-static void append_text(struct buf *b, const char *text)
-{
-    buf_append(b, text, strlen(text));
-}
-
-static void append_base64(struct buf *b, struct span bytes)
-{
-    char *text = (char *)buf_reserve(b, BASE64_TEXT(bytes.n));
-    buf_commit(b, base64_encode(bytes, text));
-}
-
-/* gs2-header: flag, no authorization identity. */
-static const char *gs2_header(const struct scram_client *c)
-{
-    switch (c->choice.gs2_flag) {
-    case 'p':
-        return "p=" SCRAM_BINDING_NAME ",,";
-    case 'y':
-        return "y,,";
-    default:
-        return "n,,";
-    }
-}
-
 void scram_client_first(struct scram_client *c, struct buf *out)
 {
     if (c->step != SCRAM_CLIENT_START)
         abort();
-    append_text(&c->client_first_bare, "n=,r=");
-    append_text(&c->client_first_bare, c->nonce);
-    append_text(out, gs2_header(c));
-    buf_append(out, buf_span(&c->client_first_bare).p, buf_len(&c->client_first_bare));
+    scram_text_put(&c->auth_message, "n=,r=");
+    scram_text_put(&c->auth_message, c->nonce);
+    scram_text_put(out, scram_gs2_header(c->choice.gs2_flag));
+    buf_append(out, buf_span(&c->auth_message).p, buf_len(&c->auth_message));
     c->step = SCRAM_CLIENT_SENT_FIRST;
 }
 
@@ -159,13 +134,13 @@ static bool is_our_nonce(const struct scram_client *c, struct span nonce)
 static enum scram_result read_server_first(struct scram_client *c, struct span in,
                                            struct error *err)
 {
-    struct span salt, iterations;
+    struct span nonce, salt, iterations;
     struct scram_text t = scram_text_of(in);
     if (scram_text_is_mandatory_extension(&t))
         return bad(err, "the server requires an unknown extension");
-    if (!scram_text_attr(&t, 'r', &c->server_nonce))
+    if (!scram_text_attr(&t, 'r', &nonce))
         return bad(err, "no nonce");
-    if (!is_our_nonce(c, c->server_nonce))
+    if (!is_our_nonce(c, nonce))
         return bad(err, "the nonce does not match");
     if (!t.owes || !scram_text_attr(&t, 's', &salt))
         return bad(err, "no salt");
@@ -177,6 +152,10 @@ static enum scram_result read_server_first(struct scram_client *c, struct span i
         return bad(err, "the iteration count is no positive number");
     if (!scram_text_end(&t))
         return bad(err, "trailing bytes");
+    scram_text_put(&c->auth_message, ",");
+    c->nonce_start = buf_len(&c->auth_message) + (size_t)(nonce.p - in.p);
+    c->nonce_len = nonce.n;
+    buf_append(&c->auth_message, in.p, in.n);
     return SCRAM_OK;
 }
 
@@ -187,8 +166,7 @@ enum scram_result scram_client_challenge(struct scram_client *c, struct span ser
         return advance(c, SCRAM_CLIENT_OVER, bad(err, "out of order"));
     if (server_first.n > SCRAM_MESSAGE_MAX)
         return advance(c, SCRAM_CLIENT_OVER, bad(err, "too long"));
-    buf_append(&c->server_first, server_first.p, server_first.n);
-    enum scram_result r = read_server_first(c, buf_span(&c->server_first), err);
+    enum scram_result r = read_server_first(c, server_first, err);
     if (r == SCRAM_OK && c->iterations > c->max_iterations) {
         error_set(err, SQLSTATE_PROGRAM_LIMIT,
                   "the server asks for %u SCRAM iterations, at most %u are accepted",
@@ -202,12 +180,12 @@ enum scram_result scram_client_challenge(struct scram_client *c, struct span ser
 static void build_without_proof(const struct scram_client *c, struct buf *b)
 {
     struct buf bound = {0};
-    append_text(&bound, gs2_header(c));
+    scram_text_put(&bound, scram_gs2_header(c->choice.gs2_flag));
     buf_append(&bound, c->binding, c->binding_len);
-    append_text(b, "c=");
-    append_base64(b, buf_span(&bound));
-    append_text(b, ",r=");
-    buf_append(b, c->server_nonce.p, c->server_nonce.n);
+    scram_text_put(b, "c=");
+    scram_text_put_base64(b, buf_span(&bound));
+    scram_text_put(b, ",r=");
+    buf_append(b, buf_span(&c->auth_message).p + c->nonce_start, c->nonce_len);
     buf_reset(&bound);
 }
 
@@ -215,18 +193,18 @@ static enum scram_result final_message(struct scram_client *c, const struct scra
                                        struct buf *out, struct error *err)
 {
     uint8_t proof[SCRAM_KEY_LEN];
-    struct buf message = {0};
-    struct span first = buf_span(&c->client_first_bare), challenge = buf_span(&c->server_first);
+    struct buf message = {0}, *said = &c->auth_message;
 
     build_without_proof(c, &message);
-    bool ok = scram_signature(keys->stored_key, first, challenge, buf_span(&message), proof) &&
-              scram_signature(keys->server_key, first, challenge, buf_span(&message),
-                              c->server_signature);
+    scram_text_put(said, ",");
+    buf_append(said, buf_span(&message).p, buf_len(&message));
+    bool ok = scram_signature(keys->stored_key, buf_span(said), proof) &&
+              scram_signature(keys->server_key, buf_span(said), c->server_signature);
     for (size_t i = 0; i < SCRAM_KEY_LEN; i++)
         proof[i] ^= keys->client_key[i];
     if (ok) {
-        append_text(&message, ",p=");
-        append_base64(&message, span_of(proof, sizeof proof));
+        scram_text_put(&message, ",p=");
+        scram_text_put_base64(&message, span_of(proof, sizeof proof));
         buf_append(out, buf_span(&message).p, buf_len(&message));
     }
     buf_reset(&message);

@@ -56,9 +56,8 @@ struct scram_client {
 
     /* Grows with the exchange. */
     enum scram_client_step step;
-    struct buf client_first_bare; /* parts of AuthMessage */
-    struct buf server_first;
-    struct span server_nonce; /* the whole nonce, inside server_first */
+    struct buf auth_message;       /* as much of it as was said so far */
+    size_t nonce_start, nonce_len; /* the whole nonce, in auth_message */
     uint8_t salt[SCRAM_SALT_MAX];
     size_t salt_len;
     uint32_t iterations;

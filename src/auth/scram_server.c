@@ -17,7 +17,6 @@
  * who this is. An authorization identity and mandatory extensions are refused. */
 #include "auth/scram_server.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -25,8 +24,6 @@
 #include "auth/base64.h"
 #include "auth/digest.h"
 #include "auth/scram_text.h"
-
-#define GS2_BOUND "p=" SCRAM_BINDING_NAME ",,"
 
 void scram_server_init(struct scram_server *s, const struct scram_verifier *verifier, bool doomed,
                        enum scram_offer offer, struct span binding)
@@ -43,9 +40,7 @@ void scram_server_init(struct scram_server *s, const struct scram_verifier *veri
 
 void scram_server_fini(struct scram_server *s)
 {
-    buf_reset(&s->gs2_header);
-    buf_reset(&s->client_first_bare);
-    buf_reset(&s->server_first);
+    buf_reset(&s->auth_message);
     mem_wipe(s, sizeof *s);
 }
 
@@ -85,35 +80,25 @@ static bool starts_with(struct span text, const char *prefix)
 }
 
 /* gs2-header     = gs2-cbind-flag "," [ authzid ] ","
- * gs2-cbind-flag = ("p=" cb-name) / "n" / "y"            authzid = "a=" saslname
- *
- * Returns the length of the header through *n_out. */
+ * gs2-cbind-flag = ("p=" cb-name) / "n" / "y"            authzid = "a=" saslname */
 static enum scram_result read_gs2_header(const struct scram_server *s,
                                          enum scram_mechanism mechanism, struct span in,
-                                         size_t *n_out, struct error *err)
+                                         struct error *err)
 {
-    switch (in.n ? in.p[0] : '\0') {
-    case 'n':
-    case 'y':
-        if (mechanism == SCRAM_PLUS)
-            return bad(err, "SCRAM-SHA-256-PLUS was chosen without channel binding");
-        if (in.p[0] == 'y' && s->offer == SCRAM_OFFER_PLUS)
-            return failed(err, SQLSTATE_INVALID_AUTHORIZATION,
-                          "SCRAM-SHA-256-PLUS not used although it was offered");
-        if (!starts_with(span_of(in.p + 1, in.n - 1), ",,"))
-            return bad(err, "channel binding flag or authorization identity not understood");
-        *n_out = 3;
-        return SCRAM_OK;
-    case 'p':
-        if (mechanism == SCRAM_PLAIN)
-            return bad(err, "SCRAM-SHA-256 was chosen with channel binding");
-        if (!starts_with(in, GS2_BOUND))
-            return bad(err, "channel binding type or authorization identity not understood");
-        *n_out = strlen(GS2_BOUND);
-        return SCRAM_OK;
-    default:
+    char flag = in.n ? (char)in.p[0] : '\0';
+    if (flag != 'n' && flag != 'y' && flag != 'p')
         return bad(err, "no channel binding flag");
-    }
+    if (flag == 'p' && mechanism == SCRAM_PLAIN)
+        return bad(err, "SCRAM-SHA-256 was chosen with channel binding");
+    if (flag != 'p' && mechanism == SCRAM_PLUS)
+        return bad(err, "SCRAM-SHA-256-PLUS was chosen without channel binding");
+    if (flag == 'y' && s->offer == SCRAM_OFFER_PLUS)
+        return failed(err, SQLSTATE_INVALID_AUTHORIZATION,
+                      "SCRAM-SHA-256-PLUS not used although it was offered");
+    if (starts_with(in, scram_gs2_header(flag)))
+        return SCRAM_OK;
+    return bad(err, flag == 'p' ? "channel binding type or authorization identity not understood"
+                                : "channel binding flag or authorization identity not understood");
 }
 
 /* client-first-message-bare = [reserved-mext ","] username "," nonce ["," extensions] */
@@ -134,28 +119,24 @@ static enum scram_result read_client_first(struct span bare, struct span *nonce_
 }
 
 /* server-first-message = [reserved-mext ","] nonce "," salt "," iteration-count ["," extensions] */
-static void build_server_first(struct scram_server *s, struct span client_nonce)
+static void build_server_first(struct scram_server *s, struct span client_nonce, struct buf *b)
 {
-    struct buf *b = &s->server_first;
-    char count[sizeof ",i=4294967295"];
-    buf_append(b, "r=", 2);
+    scram_text_put(b, "r=");
     s->nonce_start = buf_len(b);
     buf_append(b, client_nonce.p, client_nonce.n);
-    buf_append(b, s->nonce, strlen(s->nonce));
+    scram_text_put(b, s->nonce);
     s->nonce_len = buf_len(b) - s->nonce_start;
-    buf_append(b, ",s=", 3);
-    char *salt = (char *)buf_reserve(b, BASE64_TEXT(s->verifier.salt_len));
-    buf_commit(b, base64_encode(span_of(s->verifier.salt, s->verifier.salt_len), salt));
-    int n = snprintf(count, sizeof count, ",i=%u", (unsigned)s->verifier.iterations);
-    buf_append(b, count, (size_t)n);
+    scram_text_put(b, ",s=");
+    scram_text_put_base64(b, span_of(s->verifier.salt, s->verifier.salt_len));
+    scram_text_put(b, ",i=");
+    scram_text_put_number(b, s->verifier.iterations);
 }
 
 static enum scram_result server_first(struct scram_server *s, struct span name, struct span in,
-                                      struct error *err)
+                                      struct buf *out, struct error *err)
 {
     enum scram_mechanism mechanism;
     struct span nonce;
-    size_t header = 0;
 
     if (!find_mechanism(s, name, &mechanism)) {
         error_set(err, SQLSTATE_PROTOCOL_VIOLATION,
@@ -164,16 +145,21 @@ static enum scram_result server_first(struct scram_server *s, struct span name, 
     }
     if (in.n > SCRAM_MESSAGE_MAX)
         return bad(err, "too long");
-    enum scram_result r = read_gs2_header(s, mechanism, in, &header, err);
+    enum scram_result r = read_gs2_header(s, mechanism, in, err);
     if (r != SCRAM_OK)
         return r;
+    s->gs2_flag = (char)in.p[0];
+    size_t header = strlen(scram_gs2_header(s->gs2_flag));
     struct span bare = span_of(in.p + header, in.n - header);
     r = read_client_first(bare, &nonce, err);
     if (r != SCRAM_OK)
         return r;
-    buf_append(&s->gs2_header, in.p, header);
-    buf_append(&s->client_first_bare, bare.p, bare.n);
-    build_server_first(s, nonce);
+    struct buf *b = &s->auth_message;
+    buf_append(b, bare.p, bare.n);
+    scram_text_put(b, ",");
+    size_t start = buf_len(b);
+    build_server_first(s, nonce, b);
+    buf_append(out, buf_span(b).p + start, buf_len(b) - start);
     return SCRAM_OK;
 }
 
@@ -182,10 +168,8 @@ enum scram_result scram_server_first(struct scram_server *s, struct span mechani
 {
     if (s->step != SCRAM_SERVER_FIRST)
         return bad(err, "out of order");
-    enum scram_result r = server_first(s, mechanism, client_first, err);
+    enum scram_result r = server_first(s, mechanism, client_first, out, err);
     s->step = r == SCRAM_OK ? SCRAM_SERVER_FINAL : SCRAM_SERVER_OVER;
-    if (r == SCRAM_OK)
-        buf_append(out, buf_span(&s->server_first).p, buf_len(&s->server_first));
     return r;
 }
 
@@ -234,10 +218,10 @@ static enum scram_result read_client_final(struct span in, struct client_final *
 static enum scram_result check_binding(const struct scram_server *s, struct span sent,
                                        struct error *err)
 {
-    uint8_t raw[sizeof GS2_BOUND + SCRAM_BINDING_MAX];
+    uint8_t raw[sizeof "p=" SCRAM_BINDING_NAME ",," + SCRAM_BINDING_MAX];
     char text[BASE64_TEXT(sizeof raw)];
-    struct span header = buf_span(&s->gs2_header);
-    bool bound = header.p[0] == 'p';
+    struct span header = span_str(scram_gs2_header(s->gs2_flag));
+    bool bound = s->gs2_flag == 'p';
 
     memcpy(raw, header.p, header.n);
     if (bound)
@@ -259,8 +243,7 @@ static enum scram_result check_proof(struct scram_server *s, const struct client
     struct scram_keys *k = &s->keys;
     const struct scram_verifier *v = &s->verifier;
 
-    if (!scram_signature(v->stored_key, buf_span(&s->client_first_bare), buf_span(&s->server_first),
-                         f->without_proof, signature))
+    if (!scram_signature(v->stored_key, buf_span(&s->auth_message), signature))
         return failed(err, SQLSTATE_INTERNAL, "could not compute a SCRAM signature");
     for (size_t i = 0; i < SCRAM_KEY_LEN; i++)
         k->client_key[i] = f->proof[i] ^ signature[i];
@@ -276,16 +259,14 @@ static enum scram_result check_proof(struct scram_server *s, const struct client
 }
 
 /* server-final-message = verifier     verifier = "v=" base64(ServerSignature) */
-static enum scram_result build_server_final(const struct scram_server *s, struct span without_proof,
-                                            struct buf *out, struct error *err)
+static enum scram_result build_server_final(const struct scram_server *s, struct buf *out,
+                                            struct error *err)
 {
     uint8_t signature[SCRAM_KEY_LEN];
-    if (!scram_signature(s->verifier.server_key, buf_span(&s->client_first_bare),
-                         buf_span(&s->server_first), without_proof, signature))
+    if (!scram_signature(s->verifier.server_key, buf_span(&s->auth_message), signature))
         return failed(err, SQLSTATE_INTERNAL, "could not compute a SCRAM signature");
-    buf_append(out, "v=", 2);
-    char *text = (char *)buf_reserve(out, BASE64_TEXT(SCRAM_KEY_LEN));
-    buf_commit(out, base64_encode(span_of(signature, sizeof signature), text));
+    scram_text_put(out, "v=");
+    scram_text_put_base64(out, span_of(signature, sizeof signature));
     return SCRAM_OK;
 }
 
@@ -298,11 +279,13 @@ static enum scram_result server_final(struct scram_server *s, struct span in, st
         r = check_binding(s, f.channel_binding, err);
     if (r != SCRAM_OK)
         return r;
-    struct span nonce = span_of(buf_span(&s->server_first).p + s->nonce_start, s->nonce_len);
+    struct span nonce = span_of(buf_span(&s->auth_message).p + s->nonce_start, s->nonce_len);
     if (!span_equal(f.nonce, nonce))
         return bad(err, "the nonce does not match");
+    scram_text_put(&s->auth_message, ",");
+    buf_append(&s->auth_message, f.without_proof.p, f.without_proof.n);
     r = check_proof(s, &f, err);
-    return r == SCRAM_OK ? build_server_final(s, f.without_proof, out, err) : r;
+    return r == SCRAM_OK ? build_server_final(s, out, err) : r;
 }
 
 enum scram_result scram_server_final(struct scram_server *s, struct span client_final,

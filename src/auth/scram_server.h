@@ -37,10 +37,9 @@ struct scram_server {
 
     /* Grows with the exchange. */
     enum scram_server_step step;
-    struct buf gs2_header;        /* as sent: "n,,", "y,,", "p=tls-server-end-point,," */
-    struct buf client_first_bare; /* parts of AuthMessage */
-    struct buf server_first;
-    size_t nonce_start, nonce_len; /* the whole nonce, in server_first */
+    char gs2_flag;                 /* as sent: 'n', 'y' or 'p' */
+    struct buf auth_message;       /* as much of it as was said so far */
+    size_t nonce_start, nonce_len; /* the whole nonce, in auth_message */
     struct scram_keys keys;
 };
 

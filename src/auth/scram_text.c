@@ -2,6 +2,8 @@
 /* scram_text.c - the grammar of SCRAM messages. */
 #include "auth/scram_text.h"
 
+#include "auth/base64.h"
+
 struct scram_text scram_text_of(struct span message)
 {
     const uint8_t *end = message.n ? message.p + message.n : message.p;
@@ -79,4 +81,26 @@ bool scram_text_positive(struct span text, uint32_t *out)
         return false;
     *out = (uint32_t)v;
     return true;
+}
+
+void scram_text_put(struct buf *b, const char *text)
+{
+    buf_append(b, text, strlen(text));
+}
+
+void scram_text_put_base64(struct buf *b, struct span bytes)
+{
+    char *text = (char *)buf_reserve(b, BASE64_TEXT(bytes.n));
+    buf_commit(b, base64_encode(bytes, text));
+}
+
+void scram_text_put_number(struct buf *b, uint32_t number)
+{
+    char digits[10]; /* of UINT32_MAX */
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    buf_append(b, digits + at, sizeof digits - at);
 }

@@ -9,7 +9,7 @@
 #ifndef AUTH_SCRAM_TEXT_H
 #define AUTH_SCRAM_TEXT_H
 
-#include "base/span.h"
+#include "base/buf.h"
 
 /* A reader of attributes. `owes` says that a comma was read, so another attribute must follow. */
 struct scram_text {
@@ -33,5 +33,10 @@ bool scram_text_is_mandatory_extension(const struct scram_text *t);
 bool scram_text_is_nonce(struct span nonce);
 /* posit-number = %x31-39 *DIGIT; false above UINT32_MAX. */
 bool scram_text_positive(struct span text, uint32_t *out);
+
+/* Append to a message. */
+void scram_text_put(struct buf *b, const char *text);
+void scram_text_put_base64(struct buf *b, struct span bytes);
+void scram_text_put_number(struct buf *b, uint32_t number);
 
 #endif

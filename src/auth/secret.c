@@ -15,14 +15,14 @@
  * never log in. */
 struct secret_late {
     struct mutex m;
-    struct scram_verifier *verifier; /* of a plain password; NULL: not needed yet */
+    struct scram_verifier *verifier; /* as a login needed it; NULL: none did */
     bool has_client_key;             /* of a SCRAM verifier, disclosed by a login */
     uint8_t client_key[SCRAM_KEY_LEN];
 };
 
 /* Tens of thousands may be in memory, so this is little more than the text: the parts of a SCRAM
- * verifier are read from it when a login needs them. References and the late part change; they are
- * atomic, and `writable` is the one way to them. */
+ * verifier are read from it when the first login needs them. References and the late part change;
+ * they are atomic, and `writable` is the one way to them. */
 struct secret {
     atomic_uint refs;
     uint16_t kind; /* enum secret_kind */
@@ -168,7 +168,7 @@ static bool kept_verifier(const struct secret *s, uint32_t iterations, struct sc
         return false;
     mutex_lock(&late->m);
     const struct scram_verifier *v = late->verifier;
-    bool found = v && v->iterations == iterations;
+    bool found = v && (s->kind == SECRET_SCRAM || v->iterations == iterations);
     if (found)
         *out = *v;
     mutex_unlock(&late->m);
@@ -197,19 +197,13 @@ static void keep_verifier(const struct secret *s, struct scram_verifier *v)
 bool secret_verifier(const struct secret *s, uint32_t iterations, struct scram_verifier *out,
                      struct error *err)
 {
-    switch (secret_kind_of(s)) {
-    case SECRET_NONE:
-    case SECRET_MD5:
+    if (s->kind == SECRET_NONE || s->kind == SECRET_MD5)
         return refuse(err);
-    case SECRET_SCRAM:
-        read_scram(s, out);
-        return true;
-    case SECRET_PLAIN:
-        break;
-    }
     if (kept_verifier(s, iterations, out))
         return true;
-    if (!scram_make_verifier(secret_text(s), iterations, out, err))
+    if (s->kind == SECRET_SCRAM)
+        read_scram(s, out);
+    else if (!scram_make_verifier(secret_text(s), iterations, out, err))
         return false;
     keep_verifier(s, out);
     return true;

@@ -3,9 +3,9 @@
  * question that a login asks of it, in both roles.
  *
  * Immutable and counted, so it is always seen as `const struct secret *` and may be used from any
- * thread. Two things are added later, once, under a lock inside: the SCRAM verifier of a plain
- * password, and the ClientKey that a client's login has disclosed for a SCRAM verifier. The memory
- * is wiped when the last reference goes. */
+ * thread. Two things are added later, once, under a lock inside: the SCRAM verifier (of a plain
+ * password: made; else: read), and the ClientKey that a client's login has disclosed for it. The
+ * memory is wiped when the last reference goes. */
 #ifndef AUTH_SECRET_H
 #define AUTH_SECRET_H
 

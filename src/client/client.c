@@ -137,8 +137,7 @@ void client_fail_because(struct client *c, const struct error *err, const char *
 {
     if (c->state == CLIENT_CLOSING)
         return;
-    struct buf b = {0};
-    client_login_answer(c, &b);
+    struct buf b = client_login_answer(c);
     report_error(&b, "FATAL", err, detail, hint);
     fail_with(c, &b, err, reason);
 }
@@ -153,8 +152,7 @@ void client_fail_report(struct client *c, const struct error *err, struct span r
 {
     if (c->state == CLIENT_CLOSING)
         return;
-    struct buf b = {0};
-    client_login_answer(c, &b);
+    struct buf b = client_login_answer(c);
     report_relay(&b, "FATAL", err, report, NULL);
     fail_with(c, &b, err, err->text);
 }

@@ -59,8 +59,9 @@ void client_login_start(struct client *c);
 void client_login_input(struct client *c, struct span bytes);
 /* It speaks while its secret is looked up. */
 void client_login_unasked(struct client *c, struct span bytes);
-/* Appends what is still to be said about a proof: it leaves with the message that comes next. */
-void client_login_answer(struct client *c, struct buf *out);
+/* What is still to be said about a proof, often nothing: it leaves with the message that comes
+ * next. Owned by the caller. */
+struct buf client_login_answer(struct client *c);
 void client_login_free(struct client *c);
 /* Logs and answers; the client is closed. */
 void client_login_failed(struct client *c, const struct error *err);

@@ -18,6 +18,7 @@
 #include "proto/frontend.h"
 #include "proto/message.h"
 #include "proto/report.h"
+#include "proto/writer.h"
 #include "setup/setup.h"
 
 #include <stdlib.h>
@@ -64,12 +65,14 @@ void client_login_free(struct client *c)
     c->login = NULL;
 }
 
-void client_login_answer(struct client *c, struct buf *out)
+struct buf client_login_answer(struct client *c)
 {
-    if (!c->login)
-        return;
-    buf_append(out, buf_span(&c->login->answer).p, buf_len(&c->login->answer));
-    buf_reset(&c->login->answer);
+    struct buf answer = {0};
+    if (c->login) {
+        answer = c->login->answer;
+        c->login->answer = (struct buf){0};
+    }
+    return answer;
 }
 
 static void send_buf(struct client *c, struct buf *b)
@@ -141,8 +144,7 @@ void client_welcome(struct client *c, struct span reports, struct param_set *bas
 {
     if (c->state != CLIENT_WELCOME)
         return;
-    struct buf b = {0};
-    client_login_answer(c, &b);
+    struct buf b = client_login_answer(c);
     client_login_free(c);
     backend_build_authentication_ok(&b);
     buf_append(&b, reports.p, reports.n);
@@ -381,33 +383,33 @@ static void take_sasl_initial(struct client *c, struct span body)
         refuse(c, SQLSTATE_PROTOCOL_VIOLATION, "malformed SASLInitialResponse message");
         return;
     }
-    struct buf first = {0}, b = {0};
+    struct buf b = {0};
     struct error err;
-    enum scram_result result =
-        scram_server_first(&c->login->scram, m.mechanism, m.data, &first, &err);
+    size_t mark = backend_begin_authentication(&b, AUTHENTICATION_SASL_CONTINUE);
+    enum scram_result result = scram_server_first(&c->login->scram, m.mechanism, m.data, &b, &err);
+    writer_end(&b, mark);
     if (result == SCRAM_OK) {
         c->login->first_sent = true;
-        backend_build_authentication_sasl_continue(&b, buf_span(&first));
         send_buf(c, &b);
     } else {
+        buf_reset(&b);
         sasl_ended_badly(c, result, &err);
     }
-    buf_reset(&first);
 }
 
 static void take_sasl_response(struct client *c, struct span body)
 {
-    struct buf final = {0};
+    struct buf *b = &c->login->answer;
     struct error err;
-    enum scram_result result = scram_server_final(&c->login->scram, body, &final, &err);
+    size_t mark = backend_begin_authentication(b, AUTHENTICATION_SASL_FINAL);
+    enum scram_result result = scram_server_final(&c->login->scram, body, b, &err);
+    writer_end(b, mark);
     if (result != SCRAM_OK) {
-        buf_reset(&final);
+        buf_reset(b);
         sasl_ended_badly(c, result, &err);
         return;
     }
     secret_learn(client_setup_login(c)->secret, scram_server_keys(&c->login->scram));
-    backend_build_authentication_sasl_final(&c->login->answer, buf_span(&final));
-    buf_reset(&final);
     client_login_proven(c);
 }
 
@@ -448,36 +450,46 @@ static void hold(struct buf *held, struct span bytes)
     buf_append(held, bytes.p, bytes.n);
 }
 
-void client_login_input(struct client *c, struct span bytes)
+/* `sent`: all since the last answer. False if more of it is to come. */
+static bool look_at_answer(struct client *c, struct span sent)
 {
-    struct buf *held = &c->login->held;
-    hold(held, bytes);
+    struct error err;
     struct frame f;
-    enum frame_result got = frame_next(buf_span(held), &f);
+    enum frame_result got = frame_next(sent, &f);
     if (got == FRAME_MORE)
-        return;
+        return false;
     if (got == FRAME_OK && f.type == FE_TERMINATE) {
         client_close(c, "client close request");
-        return;
-    }
-    if (got == FRAME_BAD || f.type != FE_PASSWORD || f.body_len > longest_answer(c)) {
-        struct error err;
+    } else if (got == FRAME_BAD || f.type != FE_PASSWORD || f.body_len > longest_answer(c)) {
         error_set(&err, SQLSTATE_PROTOCOL_VIOLATION,
                   "expected an authentication response of at most %u bytes", longest_answer(c));
         client_login_failed(c, &err);
-        return;
-    }
-    if (!f.whole)
-        return;
-    if (buf_len(held) > f.total) {
+    } else if (!f.whole) {
+        return false;
+    } else if (sent.n > f.total) {
         refuse(c, SQLSTATE_PROTOCOL_VIOLATION, "client sent more than its authentication response");
+    } else {
+        take_answer(c, f.body);
+    }
+    return true;
+}
+
+void client_login_input(struct client *c, struct span bytes)
+{
+    struct buf *held = &c->login->held;
+    if (buf_is_empty(held)) {
+        if (!look_at_answer(c, bytes))
+            hold(held, bytes);
         return;
     }
+    hold(held, bytes);
     /* The run may be over, and its buffer gone, when the answer was right. */
-    struct buf message = *held;
+    struct buf sent = *held;
     *held = (struct buf){0};
-    take_answer(c, f.body);
-    wipe_buf(&message);
+    if (look_at_answer(c, buf_span(&sent)))
+        wipe_buf(&sent);
+    else
+        *held = sent;
 }
 
 /* ---- auth_query ------------------------------------------------------------------------ */

@@ -61,10 +61,16 @@ bool backend_parse_authentication(struct span body, struct backend_authenticatio
     }
 }
 
-static void build_authentication(struct buf *b, enum authentication_code code, struct span data)
+size_t backend_begin_authentication(struct buf *b, enum authentication_code code)
 {
     size_t mark = writer_begin(b, BE_AUTHENTICATION);
     writer_u32(b, (uint32_t)code);
+    return mark;
+}
+
+static void build_authentication(struct buf *b, enum authentication_code code, struct span data)
+{
+    size_t mark = backend_begin_authentication(b, code);
     writer_bytes(b, data);
     writer_end(b, mark);
 }
@@ -86,8 +92,7 @@ void backend_build_authentication_md5(struct buf *b, const uint8_t salt[4])
 
 void backend_build_authentication_sasl(struct buf *b, const char *const *names, size_t n)
 {
-    size_t mark = writer_begin(b, BE_AUTHENTICATION);
-    writer_u32(b, AUTHENTICATION_SASL);
+    size_t mark = backend_begin_authentication(b, AUTHENTICATION_SASL);
     for (size_t i = 0; i < n; i++)
         writer_cstr(b, span_str(names[i]));
     writer_u8(b, 0);

@@ -42,6 +42,8 @@ void backend_build_authentication_cleartext(struct buf *b);
 void backend_build_authentication_md5(struct buf *b, const uint8_t salt[4]);
 /* The mechanisms in order of preference. */
 void backend_build_authentication_sasl(struct buf *b, const char *const *names, size_t n);
+/* The rest of the message is appended by the caller, who ends it with writer_end. */
+size_t backend_begin_authentication(struct buf *b, enum authentication_code code);
 void backend_build_authentication_sasl_continue(struct buf *b, struct span data);
 void backend_build_authentication_sasl_final(struct buf *b, struct span data);
 

@@ -3,6 +3,8 @@
 
 #include "auth_fixture.h"
 
+#include <pthread.h>
+
 static void test_sha256_of_the_empty_string_is_the_published_one(void **state)
 {
     (void)state;
@@ -70,6 +72,31 @@ static void test_md5_covers_both_parts(void **state)
     assert_hex(out, sizeof out, "900150983cd24fb0d6963f7d28e17f72");
 }
 
+/* What each of them keeps for its digests goes with it (the sanitizer build sees what does not). */
+static void *digest_often(void *arg)
+{
+    static const uint8_t nothing[SHA256_LEN] = {0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc};
+    uint8_t out[SHA256_LEN], md5[MD5_LEN];
+    for (int i = 0; i < 1000; i++) {
+        if (!digest_md5(span_str("a"), span_str("b"), md5) ||
+            !digest_sha256(span_of(NULL, 0), out) || memcmp(out, nothing, 6) != 0)
+            return NULL;
+    }
+    return arg;
+}
+
+static void test_threads_digest_side_by_side(void **state)
+{
+    pthread_t threads[4];
+    for (size_t i = 0; i < ROWS(threads); i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, digest_often, state), 0);
+    for (size_t i = 0; i < ROWS(threads); i++) {
+        void *result = NULL;
+        assert_int_equal(pthread_join(threads[i], &result), 0);
+        assert_ptr_equal(result, state);
+    }
+}
+
 static void test_nothing_works_before_the_start(void **state)
 {
     (void)state;
@@ -90,6 +117,7 @@ int main(void)
         cmocka_unit_test(test_pbkdf2_gives_the_values_of_rfc_7914),
         cmocka_unit_test(test_pbkdf2_takes_an_empty_password_and_refuses_zero_iterations),
         cmocka_unit_test(test_md5_covers_both_parts),
+        cmocka_unit_test(test_threads_digest_side_by_side),
         cmocka_unit_test(test_nothing_works_before_the_start),
     };
     return cmocka_run_group_tests(tests, auth_set_up, auth_tear_down);

@@ -26,9 +26,9 @@ static void start(struct scram_client *c, struct scram_choice choice)
     strcpy(c->nonce, RFC_CLIENT_NONCE);
     scram_client_first(c, &out);
     buf_reset(&out);
-    buf_clear(&c->client_first_bare);
+    buf_clear(&c->auth_message);
     const char *bare = "n=user,r=" RFC_CLIENT_NONCE;
-    buf_append(&c->client_first_bare, bare, strlen(bare));
+    buf_append(&c->auth_message, bare, strlen(bare));
 }
 
 static enum scram_result challenge(struct scram_client *c, const char *message, struct error *err)

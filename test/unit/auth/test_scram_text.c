@@ -115,6 +115,26 @@ static void test_scram_text_reads_positive_numbers_only(void **state)
     }
 }
 
+static void test_scram_text_writes_what_it_reads(void **state)
+{
+    (void)state;
+    static const uint32_t numbers[] = {1, 9, 10, 4096, UINT32_MAX};
+    for (size_t i = 0; i < ROWS(numbers); i++) {
+        struct buf b = {0};
+        uint32_t v = 0;
+        scram_text_put_number(&b, numbers[i]);
+        assert_true(scram_text_positive(buf_span(&b), &v));
+        assert_int_equal(v, numbers[i]);
+        buf_reset(&b);
+    }
+    struct buf b = {0};
+    scram_text_put(&b, "s=");
+    scram_text_put_base64(&b, span_str("salt"));
+    scram_text_put_base64(&b, span_of(NULL, 0));
+    assert_true(span_is(buf_span(&b), "s=c2FsdA=="));
+    buf_reset(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +145,7 @@ int main(void)
         cmocka_unit_test(test_scram_text_knows_mandatory_extensions),
         cmocka_unit_test(test_scram_text_knows_nonces),
         cmocka_unit_test(test_scram_text_reads_positive_numbers_only),
+        cmocka_unit_test(test_scram_text_writes_what_it_reads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
