@@ -8,10 +8,8 @@
 
 #define BUF_FIRST 256
 
-uint8_t *buf_reserve(struct buf *b, size_t n)
+uint8_t *buf_grow(struct buf *b, size_t n)
 {
-    if (b->cap - b->end >= n && b->data)
-        return b->data + b->end;
     size_t len = buf_len(b);
     if (b->data && b->cap - len >= n && b->start >= b->cap / 2) {
         memmove(b->data, b->data + b->start, len);

@@ -31,9 +31,15 @@ static inline struct span buf_span(const struct buf *b)
     return span_of(b->data ? b->data + b->start : NULL, buf_len(b));
 }
 
+/* Private: where there is no room. */
+uint8_t *buf_grow(struct buf *b, size_t n);
+
 /* Makes room for at least n more bytes and returns where they go; commit with buf_commit.
  * The pointer is valid until the next call on this buf. */
-uint8_t *buf_reserve(struct buf *b, size_t n);
+static inline uint8_t *buf_reserve(struct buf *b, size_t n)
+{
+    return b->cap - b->end >= n && b->data ? b->data + b->end : buf_grow(b, n);
+}
 static inline void buf_commit(struct buf *b, size_t n)
 {
     b->end += n;
@@ -42,7 +48,7 @@ static inline void buf_append(struct buf *b, const void *p, size_t n)
 {
     if (!n)
         return;
-    memcpy(b->cap - b->end >= n ? b->data + b->end : buf_reserve(b, n), p, n);
+    memcpy(b->cap - b->end >= n ? b->data + b->end : buf_grow(b, n), p, n);
     b->end += n;
 }
 /* Drops n bytes from the front (n <= buf_len). */

@@ -58,16 +58,22 @@ static inline int32_t reader_i32(struct reader *r)
     return (int32_t)reader_u32(r);
 }
 
-/* A String of the manual: up to the NUL, which is stepped over and not part of the span. */
+/* A String of the manual: up to the NUL, which is stepped over and not part of the span. Many names
+ * are empty: without a call. */
 static inline struct span reader_cstr(struct reader *r)
 {
-    const uint8_t *nul = r->bad || !r->left ? NULL : memchr(r->at, 0, r->left);
+    if (r->bad || !r->left) {
+        r->bad = true;
+        return span_of(NULL, 0);
+    }
+    const uint8_t *nul = *r->at ? memchr(r->at, 0, r->left) : r->at;
     if (!nul) {
         r->bad = true;
         return span_of(NULL, 0);
     }
     struct span s = span_of(r->at, (size_t)(nul - r->at));
-    reader_bytes(r, s.n + 1);
+    r->at += s.n + 1;
+    r->left -= s.n + 1;
     return s;
 }
 
