@@ -34,6 +34,10 @@ void outgoing_add(struct outgoing *o, const void *p, size_t n)
 {
     if (!n)
         return;
+    if (o->scratch.end != o->mark && n <= OUTGOING_COPIED) {
+        buf_append(&o->scratch, p, n);
+        return;
+    }
     seal(o);
     unsigned last = o->n_parts - 1;
     if (o->n_parts && !is_ours(o, last) && part_end(o, last) == p) {

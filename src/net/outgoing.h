@@ -19,6 +19,9 @@
 #include <sys/uio.h>
 
 #define OUTGOING_PARTS 64
+/* Behind bytes of ours, a piece that is no longer than this is copied: cheaper than a part of its
+ * own. */
+#define OUTGOING_COPIED 256
 /* A scratch that grew beyond this for one burst is given back after it. */
 #define OUTGOING_SCRATCH_KEPT 65536
 
@@ -33,7 +36,7 @@ struct outgoing {
 };
 
 /* Appends n bytes at p, borrowed until outgoing_clear (stream_send does that). Adjacent pieces
- * merge; when the parts are used up, bytes are copied instead. */
+ * merge; when the parts are used up, and where it is cheaper, bytes are copied instead. */
 void outgoing_add(struct outgoing *o, const void *p, size_t n);
 /* The common cases without a call: the first piece, and one that continues it. */
 static inline void outgoing_ref(struct outgoing *o, const void *p, size_t n)

@@ -15,6 +15,9 @@ static struct buf gather(struct outgoing *o)
     return all;
 }
 
+/* Too long to be copied. */
+static const char long_piece[OUTGOING_COPIED + 1] = "long";
+
 static void test_outgoing_keeps_the_order_of_calls(void **state)
 {
     (void)state;
@@ -22,16 +25,40 @@ static void test_outgoing_keeps_the_order_of_calls(void **state)
     outgoing_ref(&o, "one ", 4);
     buf_append(outgoing_buf(&o), "two ", 4);
     buf_append(outgoing_buf(&o), "three ", 6);
-    outgoing_ref(&o, "four ", 5);
+    outgoing_ref(&o, long_piece, sizeof long_piece);
     outgoing_ref(&o, "", 0);
     buf_append(outgoing_buf(&o), "five", 4);
-    assert_int_equal(outgoing_bytes(&o), 23);
+    assert_int_equal(outgoing_bytes(&o), 18 + sizeof long_piece);
     struct buf all = gather(&o);
-    assert_true(span_is(buf_span(&all), "one two three four five"));
+    assert_memory_equal(all.data, "one two three ", 14);
+    assert_memory_equal(all.data + 14, long_piece, sizeof long_piece);
+    assert_memory_equal(all.data + 14 + sizeof long_piece, "five", 4);
     assert_int_equal(o.n_parts, 4);
     buf_reset(&all);
     outgoing_clear(&o);
     assert_int_equal(outgoing_bytes(&o), 0);
+    outgoing_fini(&o);
+}
+
+static void test_outgoing_copies_short_pieces_behind_bytes_of_ours(void **state)
+{
+    (void)state;
+    char piece[] = "three ";
+    struct outgoing o = {0};
+    outgoing_ref(&o, "one ", 4);
+    buf_append(outgoing_buf(&o), "two ", 4);
+    outgoing_ref(&o, piece, 6);
+    memset(piece, 'x', 6);
+    outgoing_ref(&o, "four ", 5);
+    outgoing_ref(&o, long_piece, sizeof long_piece);
+    outgoing_ref(&o, "five", 4);
+    struct buf all = gather(&o);
+    assert_int_equal(buf_len(&all), 23 + sizeof long_piece);
+    assert_memory_equal(all.data, "one two three four ", 19);
+    assert_memory_equal(all.data + 19, long_piece, sizeof long_piece);
+    assert_memory_equal(all.data + 19 + sizeof long_piece, "five", 4);
+    assert_int_equal(o.n_parts, 4);
+    buf_reset(&all);
     outgoing_fini(&o);
 }
 
@@ -88,15 +115,15 @@ static void test_outgoing_equals_a_plain_concatenation_on_random_calls(void **st
         size_t at = 0;
         uint64_t calls = rand_next(&seed) % 300;
         for (uint64_t i = 0; i < calls; i++) {
-            size_t n = rand_next(&seed) % 40;
+            size_t n = rand_next(&seed) % (rand_next(&seed) % 4 ? 40 : 2 * OUTGOING_COPIED);
             if (rand_next(&seed) % 3)
-                at = rand_next(&seed) % (sizeof source - 40);
+                at = rand_next(&seed) % (sizeof source - 2 * OUTGOING_COPIED);
             if (rand_next(&seed) % 2)
                 outgoing_ref(&o, source + at, n);
             else
                 buf_append(outgoing_buf(&o), source + at, n);
             buf_append(&want, source + at, n);
-            at = (at + n) % (sizeof source - 40);
+            at = (at + n) % (sizeof source - 2 * OUTGOING_COPIED);
         }
         assert_int_equal(outgoing_bytes(&o), buf_len(&want));
         struct buf got = gather(&o);
@@ -126,6 +153,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_outgoing_keeps_the_order_of_calls),
+        cmocka_unit_test(test_outgoing_copies_short_pieces_behind_bytes_of_ours),
         cmocka_unit_test(test_outgoing_merges_adjacent_pieces),
         cmocka_unit_test(test_outgoing_copies_when_its_parts_are_used_up),
         cmocka_unit_test(test_outgoing_equals_a_plain_concatenation_on_random_calls),
