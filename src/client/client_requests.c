@@ -23,8 +23,9 @@
 /* Names of portal and statement in a Bind must end within this. */
 #define HEAD_MAX 16384
 
-/* How much of the message must be there before it can be offered; 0: it is malformed. */
-static inline size_t wanted(const struct message_row *row, struct frame f, struct span in)
+/* How much of a message must be there before it can be offered, if not all of it is; 0: it is
+ * malformed. */
+static size_t wanted(const struct message_row *row, struct frame f, struct span in)
 {
     switch (row->take) {
     case MESSAGE_STREAM:
@@ -138,7 +139,7 @@ static inline bool is_offerable(struct client *c, const struct message_row *row,
         protocol_error(c, "invalid message format: this message has no body");
         return false;
     }
-    return in.n >= wanted(row, f, in);
+    return f.whole || in.n >= wanted(row, f, in);
 }
 
 /* Offers one message, or the part of it that is there. Returns the bytes dealt with: 0 to stop. */
@@ -157,18 +158,20 @@ __attribute__((always_inline)) static inline size_t offer(struct client *c, stru
         return 0;
     if (row->take != MESSAGE_STREAM && !is_offerable(c, row, f, in))
         return 0;
-    size_t n = f.total < in.n ? f.total : in.n;
+    size_t n = f.whole ? f.total : in.n;
     struct request r = {.type = f.type,
                         .first = true,
-                        .last = n == f.total,
+                        .last = f.whole,
                         .body_len = f.body_len,
                         .bytes = span_of(in.p, n)};
     switch (c->ops->on_request(c, &r)) {
     case REQUEST_TAKEN:
         if (c->context->watches && c->context->log_statements)
             log_statement(c, &r);
-        c->body_left = (uint32_t)(f.total - n);
-        c->body_type = f.type;
+        if (!f.whole) {
+            c->body_left = (uint32_t)(f.total - n);
+            c->body_type = f.type;
+        }
         return n;
     case REQUEST_HOLD:
         c->on_hold = true;
