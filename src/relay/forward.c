@@ -118,6 +118,8 @@ static inline enum request_verdict get_server(struct session *ses, const struct 
 
 static void note_start(struct session *ses)
 {
+    if (ses->query_since_us && ses->xact_since_us)
+        return;
     uint64_t now = loop_now(ses->relay->loop);
     if (!ses->query_since_us)
         ses->query_since_us = now;

@@ -182,11 +182,17 @@ static enum request_verdict take_parse(struct session *ses, const struct request
     return verdict;
 }
 
+/* Nearly always, where a Parse is what gets a client its server: one look. */
+static bool begins_with_no_name(const struct request *r)
+{
+    return r->bytes.n > FRAME_HEADER && r->bytes.p[FRAME_HEADER] == '\0';
+}
+
 bool extended_parse_alone(struct session *ses, const struct request *r)
 {
     struct frontend_parse m;
-    if (!ses->follows_statements || !r->last || r->body_len > STATEMENT_PARSE_MAX ||
-        !frontend_parse_parse(body_of(r), &m) || !m.name.n ||
+    if (begins_with_no_name(r) || !ses->follows_statements || !r->last ||
+        r->body_len > STATEMENT_PARSE_MAX || !frontend_parse_parse(body_of(r), &m) || !m.name.n ||
         client_statements_is_full(provide_names(ses)) ||
         client_statements_find(provide_names(ses), m.name))
         return false;
@@ -212,6 +218,14 @@ static void note_traits(struct session *ses, struct sql_traits traits, struct sp
                         traits.ending == SQL_ENDS_MAYBE ? RESET_TEXT_SEVERAL : RESET_TEXT_SINGLE);
     /* A named DEALLOCATE of one name is not followed: its text was not rewritten. */
     ses->portal_drops = named && traits.drops == SQL_DROPS_ONE ? SQL_DROPS_NOTHING : traits.drops;
+}
+
+static void note_unnamed_traits(struct session *ses)
+{
+    struct client_statements *cs = provide_names(ses);
+    struct sql_traits traits = client_statements_unnamed_traits(cs);
+    struct span text = traits.sets ? client_statements_unnamed_query(cs) : span_of(NULL, 0);
+    note_traits(ses, traits, text, false);
 }
 
 static void bind_named(struct session *ses, const struct request *r,
@@ -257,8 +271,7 @@ static enum request_verdict take_bind(struct session *ses, const struct request 
         if (unnamed_is_uncertain(ses))
             return hold(ses);
         provide_unnamed(ses);
-        note_traits(ses, client_statements_unnamed_traits(provide_names(ses)),
-                    client_statements_unnamed_query(provide_names(ses)), false);
+        note_unnamed_traits(ses);
         pass(ses, r, EXPECT_BIND);
         return REQUEST_TAKEN;
     }

@@ -158,9 +158,11 @@ void provide_unnamed(struct session *ses)
 {
     uint64_t generation = client_statements_unnamed_generation(provide_names(ses));
     struct server_statements *have = provide_have(ses);
+    bool there = server_statements_unnamed_is(have, ses->id, generation);
+    if (there && !names_is_uncertain(ses->lent, have->unnamed_unit))
+        return;
     bool known = client_statements_unnamed_query(provide_names(ses)).p != NULL;
-    if (server_statements_unnamed_is(have, ses->id, generation) &&
-        !(known && names_is_uncertain(ses->lent, have->unnamed_unit)))
+    if (there && !known)
         return;
     if (!generation || !known) {
         drop_unnamed_of_others(ses);

@@ -116,6 +116,7 @@ static struct client_change *append(struct client_names *names, struct client_na
     c->name = e;
     c->statement = st;
     names->bytes += sizeof *c + (st ? statement_bytes(st) : 0);
+    names->unsettled = true;
     TAILQ_INSERT_TAIL(&names->changes, c, link);
     TAILQ_INSERT_TAIL(own_list(names, e), c, own);
     return c;
@@ -321,7 +322,7 @@ void client_statements_unit_over(struct client_statements *cs, uint64_t unit,
                                  struct param_set *params)
 {
     struct client_change *c;
-    if (!cs->names)
+    if (!cs->names || !cs->names->unsettled)
         return;
     struct unnamed *u = TAILQ_FIRST(&cs->names->unnamed);
     if (u && u->exists && !u->params)
@@ -348,11 +349,12 @@ static void forget_undone(struct client_names *names)
 
 void client_statements_settle(struct client_statements *cs, struct param_set *params)
 {
-    if (!cs->names)
+    if (!cs->names || !cs->names->unsettled)
         return;
     unnamed_settle(cs->names);
     client_statements_unit_over(cs, UINT64_MAX, params);
     forget_undone(cs->names);
+    cs->names->unsettled = false;
 }
 
 void client_statements_clear(struct client_statements *cs, uint64_t unit)

@@ -55,7 +55,8 @@ struct client_names {
     struct client_change_list all;     /* those of all names */
     struct client_change *undo_from;   /* behind the one that was undone last; may be NULL */
     uint64_t last_order;
-    size_t bytes; /* of names and changes, texts in full */
+    bool unsettled; /* something was changed since client_statements_settle */
+    size_t bytes;   /* of names and changes, texts in full */
 
     /* What holds, then what will hold when each change that is on its way has been answered. */
     struct unnamed_list unnamed;

@@ -9,7 +9,7 @@
 #include <uthash.h>
 
 /* Enters with add; leaves when the server does not have it and nothing about it is on its way. Ids
- * are ours and count up, so nobody can make them collide. */
+ * are ours and count up: each is its own hash, and nobody can make them collide. */
 struct server_statement {
     UT_hash_handle hh;
     TAILQ_ENTRY(server_statement) link; /* in `used` if `will` */
@@ -30,7 +30,15 @@ void server_statements_init(struct server_statements *ss, unsigned cap)
 static struct server_statement *find(const struct server_statements *ss, uint64_t id)
 {
     struct server_statement *e;
-    HASH_FIND(hh, ss->by_id, &id, sizeof id, e);
+    HASH_FIND_BYHASHVALUE(hh, ss->by_id, &id, sizeof id, (unsigned)id, e);
+    return e;
+}
+
+static struct server_statement *enter(struct server_statements *ss, uint64_t id)
+{
+    struct server_statement *e = xcalloc(1, sizeof *e);
+    e->id = id;
+    HASH_ADD_BYHASHVALUE(hh, ss->by_id, id, sizeof e->id, (unsigned)id, e);
     return e;
 }
 
@@ -145,11 +153,8 @@ void server_statements_add(struct server_statements *ss, uint64_t id, uint64_t u
     assert(id != 0 && ss->cap > 0);
     struct server_statement *e = find(ss, id);
     bool first = !e;
-    if (!e) {
-        e = xcalloc(1, sizeof *e);
-        e->id = id;
-        HASH_ADD(hh, ss->by_id, id, sizeof e->id, e);
-    }
+    if (!e)
+        e = enter(ss, id);
     change(ss, e, true, unit);
     e->serial = first ? serial : 0;
 }

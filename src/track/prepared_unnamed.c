@@ -53,6 +53,7 @@ static struct unnamed *append(struct client_names *names, uint64_t unit)
     u->exists = u->lost = false;
     u->unit = unit;
     u->generation = ++names->unnamed_generation;
+    names->unsettled = true;
     TAILQ_INSERT_TAIL(&names->unnamed, u, link);
     return u;
 }
