@@ -405,6 +405,8 @@ REPLAY_TESTS = \
 	test/replay/pipeline-longer-than-the-bound.replay \
 	test/replay/pipeline-longer-than-the-ring.replay \
 	test/replay/prepared-statement-on-another-server.replay \
+	test/replay/query-in-a-copy-closes-the-connection.replay \
+	test/replay/query-in-a-group-whose-statement-is-refused.replay \
 	test/replay/query-timeout-cancels-first.replay \
 	test/replay/query-timeout-closes-when-the-cancel-brings-nothing.replay \
 	test/replay/query-timeout-of-a-queued-statement.replay \

@@ -8,6 +8,7 @@
  *   inside a transaction, or  the client's connection is closed as its own server would have
  *   with state on the server  closed it: going on would run the rest outside of the transaction
  *   in the middle of a row    the connection is closed, nothing else can be said any more
+ *   out of step               the connection is closed: the client broke the protocol
  *
  * Nothing that was handed to send() is ever sent again. */
 #include "base/clock.h"
@@ -27,6 +28,7 @@
 #include "relay/relay_impl.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* ---- ready ----------------------------------------------------------------------------- */
 
@@ -102,8 +104,12 @@ static void answer_lost_units(struct session *ses, struct lent *l, const struct 
     ses->skip_to_sync = open || l->group_open || q->skipping;
 }
 
-static bool session_can_go_on(const struct session *ses, const struct lent *l)
+static bool session_can_go_on(const struct session *ses, const struct lent *l,
+                              const struct server_end *end)
 {
+    /* The server could not follow what the client says: a Query in a COPY. Nor can we. */
+    if (end->said_goodbye && strcmp(end->error.sqlstate, SQLSTATE_PROTOCOL_VIOLATION) == 0)
+        return false;
     /* A transaction that was being ended is over, one way or the other. */
     bool outside = server_status(l->server) == 'I' || ses->ending == SQL_ENDS_COMMIT ||
                    ses->ending == SQL_ENDS_ABORT;
@@ -144,7 +150,7 @@ static void lose_client(struct session *ses, struct lent *l, const struct server
     names_end(ses, l);
     ses->lent = NULL;
     l->session = NULL;
-    if (!session_can_go_on(ses, l)) {
+    if (!session_can_go_on(ses, l, end)) {
         client_send(ses->client, &r->to_client);
         if (server_is_mid_message(l->server))
             client_close(ses->client, "server conn crashed?");

@@ -133,6 +133,7 @@ struct lent {
     struct param_set *before_gate; /* what it has if the gated transaction rolls back */
     struct param_set *gate_origin; /* what it had when the gate was sent */
     bool unit_answered;            /* the unit being skipped has had its error */
+    bool group_skipped;            /* ... and is a group: it ends with a Sync */
     bool saw_rollback;             /* since the gate opened */
     bool committed_behind_rollback;
     bool gate_committed; /* they are committed, the ReadyForQuery behind that has not come */

@@ -155,6 +155,7 @@ static bool on_error(struct server *s, const struct expect *e, struct span messa
         /* The server skips what the client sent behind it. */
         l->gate_failed = true;
         l->unit_answered = true;
+        l->group_skipped = false;
         buf_reset(&l->gate_error);
         buf_append(&l->gate_error, message.p, message.n);
         return true;
@@ -162,14 +163,18 @@ static bool on_error(struct server *s, const struct expect *e, struct span messa
     return true;
 }
 
-/* Behind a refused gate, each unit of the client gets an error and a ReadyForQuery. */
+/* Behind a refused gate, each unit of the client gets an error and a ReadyForQuery. A Query in an
+ * open group is no unit: PostgreSQL skips it without a word, up to the Sync. */
 static void answer_skipped_unit(struct lent *l, const struct expect *e)
 {
     struct outgoing *out = &l->relay->to_client;
+    bool alone = e->kind == EXPECT_QUERY || e->kind == EXPECT_FUNCTION_CALL;
     if (!l->unit_answered)
         buf_append(outgoing_buf(out), l->gate_error.data, buf_len(&l->gate_error));
     l->unit_answered = true;
-    if (e->kind == EXPECT_QUERY || e->kind == EXPECT_FUNCTION_CALL) {
+    if (!alone) {
+        l->group_skipped = true;
+    } else if (!l->group_skipped) {
         backend_build_ready_for_query(outgoing_buf(out),
                                       server_status(l->server) == 'I' ? 'I' : 'E');
         l->unit_answered = false;
