@@ -54,11 +54,11 @@ struct scram_keys {
 
 /* What a server keeps of a password. Holds no secret that logs in, but lets one be guessed. */
 struct scram_verifier {
-    uint32_t iterations;
-    uint16_t salt_len;
-    uint8_t salt[SCRAM_STORED_SALT_MAX];
     uint8_t stored_key[SCRAM_KEY_LEN];
     uint8_t server_key[SCRAM_KEY_LEN];
+    uint32_t iterations;
+    uint16_t salt_len;
+    uint8_t salt[SCRAM_STORED_SALT_MAX]; /* last: most salts are short, and copies end with them */
 };
 
 /* Draws the secret behind scram_mock_verifier; called by auth_init. */

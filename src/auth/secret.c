@@ -15,7 +15,7 @@
  * never log in. */
 struct secret_late {
     struct mutex m;
-    struct scram_verifier *verifier; /* as a login needed it; NULL: none did */
+    struct scram_verifier *verifier; /* as a login needed it, see used_bytes; NULL: none did */
     bool has_client_key;             /* of a SCRAM verifier, disclosed by a login */
     uint8_t client_key[SCRAM_KEY_LEN];
 };
@@ -119,6 +119,18 @@ static void wipe_free(void *p, size_t n)
     free(p);
 }
 
+/* A verifier up to the end of its salt: ten thousand users are kept in a megabyte. */
+static size_t used_bytes(const struct scram_verifier *v)
+{
+    return offsetof(struct scram_verifier, salt) + v->salt_len;
+}
+
+static void free_verifier(struct scram_verifier *v)
+{
+    if (v)
+        wipe_free(v, used_bytes(v));
+}
+
 void secret_unref(const struct secret **sp)
 {
     struct secret *s = writable(*sp);
@@ -128,7 +140,7 @@ void secret_unref(const struct secret **sp)
     struct secret_late *late = late_if_any(s);
     if (late) {
         mutex_fini(&late->m);
-        wipe_free(late->verifier, sizeof *late->verifier);
+        free_verifier(late->verifier);
     }
     wipe_free(late, sizeof *late);
     wipe_free(s, offsetof(struct secret, text) + s->n);
@@ -166,11 +178,12 @@ static bool kept_verifier(const struct secret *s, uint32_t iterations, struct sc
     struct secret_late *late = late_if_any(s);
     if (!late)
         return false;
+    *out = (struct scram_verifier){0};
     mutex_lock(&late->m);
     const struct scram_verifier *v = late->verifier;
     bool found = v && (s->kind == SECRET_SCRAM || v->iterations == iterations);
     if (found)
-        *out = *v;
+        memcpy(out, v, used_bytes(v));
     mutex_unlock(&late->m);
     return found;
 }
@@ -180,18 +193,18 @@ static bool kept_verifier(const struct secret *s, uint32_t iterations, struct sc
 static void keep_verifier(const struct secret *s, struct scram_verifier *v)
 {
     struct secret_late *late = late_of(s);
-    struct scram_verifier *fresh = xmalloc(sizeof *fresh), *old;
-    *fresh = *v;
+    struct scram_verifier *fresh = xmalloc(used_bytes(v)), *old;
+    memcpy(fresh, v, used_bytes(v));
     mutex_lock(&late->m);
     old = late->verifier;
     if (old && old->iterations == v->iterations) {
-        *v = *old;
+        memcpy(v, old, used_bytes(old));
         old = fresh;
     } else {
         late->verifier = fresh;
     }
     mutex_unlock(&late->m);
-    wipe_free(old, sizeof *old);
+    free_verifier(old);
 }
 
 bool secret_verifier(const struct secret *s, uint32_t iterations, struct scram_verifier *out,
