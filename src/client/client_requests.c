@@ -168,7 +168,7 @@ __attribute__((always_inline)) static inline size_t offer(struct client *c, stru
     case REQUEST_TAKEN:
         if (c->context->watches && c->context->log_statements)
             log_statement(c, &r);
-        if (!f.whole) {
+        if (!r.last) {
             c->body_left = (uint32_t)(f.total - n);
             c->body_type = f.type;
         }

@@ -153,7 +153,7 @@ static bool is_behind_decision(const struct lent *l, const struct request *r)
 static bool must_wait(struct session *ses, const struct request *r)
 {
     const struct lent *l = ses->lent;
-    if (l->fence_wait)
+    if (l->rare && l->fence_wait)
         return true;
     ses->held_back =
         server_expects(l->server)->count > EXPECT_MAX || (l->rare && is_behind_decision(l, r));
@@ -317,7 +317,7 @@ static enum request_verdict skip(struct session *ses, const struct request *r)
 static inline bool wants_answer(const struct session *ses, const struct request *r)
 {
     return r->first && !ses->skip_to_sync && buf_is_empty(&ses->refusal) &&
-           client_get_state(ses->client) != CLIENT_WELCOME;
+           (ses->lent || client_get_state(ses->client) != CLIENT_WELCOME);
 }
 
 __attribute__((noinline)) static enum request_verdict take_other(struct session *ses,

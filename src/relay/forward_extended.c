@@ -18,14 +18,15 @@
 #include "relay/provide.h"
 #include "relay/relay_impl.h"
 
-static void pass_as(struct session *ses, const struct request *r, enum expect_kind kind,
-                    uint64_t arg)
+__attribute__((always_inline)) static inline void
+pass_as(struct session *ses, const struct request *r, enum expect_kind kind, uint64_t arg)
 {
-    provide_expect(ses, kind, EXPECT_CLIENT, arg, 0);
+    (void)names_expect(ses->lent, (struct expect){.kind = (uint8_t)kind, .arg = arg});
     outgoing_ref(&ses->relay->to_server, r->bytes.p, r->bytes.n);
 }
 
-static void pass(struct session *ses, const struct request *r, enum expect_kind kind)
+__attribute__((always_inline)) static inline void pass(struct session *ses, const struct request *r,
+                                                       enum expect_kind kind)
 {
     pass_as(ses, r, kind, 0);
 }

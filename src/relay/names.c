@@ -195,6 +195,11 @@ void names_skipped(struct lent *l, const struct expect *e)
     undo(l, e);
 }
 
+__attribute__((noinline, cold)) void names_skipped_at_once(struct lent *l, struct expect e)
+{
+    names_skipped(l, &e);
+}
+
 void names_lost(struct session *ses, struct lent *l)
 {
     struct expect_queue *q = server_expects(l->server);

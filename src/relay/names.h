@@ -51,13 +51,16 @@ void names_answered(struct lent *l, const struct expect *e);
 void names_failed(struct lent *l, const struct expect *e, struct span sqlstate);
 void names_skipped(struct lent *l, const struct expect *e);
 
-/* Notes the answer that is owed to a message that is being sent, as expect_push_serial does; what
+/* Private: by value, so that an entry need not be in memory before it is in the queue. */
+void names_skipped_at_once(struct lent *l, struct expect e);
+
+/* Notes the answer that is owed to a message that is being sent, as expect_push_entry does; what
  * the server is going to skip, is skipped at once (then false). */
 static inline bool names_expect(struct lent *l, struct expect e)
 {
-    if (expect_push_serial(server_expects(l->server), e.kind, e.owner, e.arg, e.serial))
+    if (expect_push_entry(server_expects(l->server), e))
         return true;
-    names_skipped(l, &e);
+    names_skipped_at_once(l, e);
     return false;
 }
 

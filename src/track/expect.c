@@ -12,8 +12,8 @@ void expect_init(struct expect_queue *q)
     q->ring = q->first;
     q->cap = EXPECT_INLINE;
     q->head = q->count = 0;
-    q->skipping = q->copy_in = q->copying = q->begun = q->stays_unsure = q->swallowed_sync = false;
-    q->unsure = 0;
+    q->begun = q->copy_in = false;
+    q->rare = 0;
 }
 
 static void free_ring(struct expect_queue *q)

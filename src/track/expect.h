@@ -31,6 +31,7 @@
 #include "proto/message.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Above this many entries the client is not read until answers have come: 64 Ki entries are 1 MiB.
@@ -76,15 +77,27 @@ struct expect_queue {
     uint32_t cap;        /* power of two */
     uint32_t head;
     uint32_t count;
-    uint32_t unsure;     /* Syncs that a failed COPY may or may not have read */
-    bool stays_unsure;   /* ... and what was skipped behind one may have been run after all */
-    bool skipping;       /* an extended-query error came and its Sync has not been sent yet */
-    bool copy_in;        /* the front entry is in COPY FROM STDIN */
-    bool copying;        /* ... in a COPY of any direction */
-    bool begun;          /* the front entry has had a part of its answer */
-    bool swallowed_sync; /* the COPY that was answered last has ignored Syncs: one is to come yet */
+    bool begun;   /* the front entry has had a part of its answer */
+    bool copy_in; /* ... is in COPY FROM STDIN */
+    /* Hardly ever is any of these set, so what is common looks at `rare`: at all of them at once.
+     */
+    union {
+        uint64_t rare;
+        struct {
+            uint32_t unsure;   /* Syncs that a failed COPY may or may not have read */
+            bool stays_unsure; /* ... and what was skipped behind one may have been run after all */
+            bool skipping;     /* an extended-query error came, its Sync has not been sent yet */
+            bool copying;      /* the front entry is in a COPY of any direction */
+            bool swallowed_sync; /* the COPY answered last has ignored Syncs: one is to come yet */
+        };
+    };
     struct expect first[EXPECT_INLINE];
 };
+
+_Static_assert(offsetof(struct expect_queue, swallowed_sync) -
+                       offsetof(struct expect_queue, rare) ==
+                   sizeof(uint64_t) - 1,
+               "expect_queue.rare covers the last of its flags");
 
 /* What becomes of a message from the server. */
 enum expect_verdict {
@@ -121,13 +134,13 @@ struct expect_part {
 };
 extern const struct expect_part expect_parts[256]; /* by the message's letter */
 
-/* The common case, without a call: if the front entry is the client's and no COPY makes it special,
+/* The common case, without a call: if the front entry is the client's and nothing makes it special,
  * the bit of its kind. A message that expect_parts has for it is to be forwarded; then, if it is
  * the last part, expect_take_answered, else expect_begin. 0, or another message: ask expect_answer.
  */
 static inline unsigned expect_plain_front(struct expect_queue *q)
 {
-    if (q->count == 0 || q->copying || q->unsure || q->swallowed_sync)
+    if (q->count == 0 || q->rare)
         return 0;
     const struct expect *front = expect_at(q, 0);
     return front->owner == EXPECT_CLIENT ? 1U << front->kind : 0;
@@ -176,26 +189,25 @@ static inline bool expect_inject_is_due(struct expect_queue *q)
     return q->count && expect_at(q, 0)->kind >= EXPECT_COPY_END;
 }
 
-/* Private: false if an entry of that kind is not to be recorded. */
+/* Private: where entries are skipped, or the ring may be full. False if one of that kind is not to
+ * be recorded. */
 bool expect_make_room(struct expect_queue *q, enum expect_kind kind);
 
 /* Called as the message is handed to the server. Returns false if the server will skip it (an error
  * has come and no Sync was sent since): nothing is then recorded; a Sync ends the skipping. */
-static inline bool expect_push_serial(struct expect_queue *q, enum expect_kind kind,
-                                      enum expect_owner owner, uint64_t arg, uint32_t serial)
+static inline bool expect_push_entry(struct expect_queue *q, struct expect e)
 {
-    if ((q->skipping || q->count == q->cap) && !expect_make_room(q, kind))
+    if ((q->rare || q->count == q->cap) && !expect_make_room(q, (enum expect_kind)e.kind))
         return false;
-    q->count++;
-    *expect_at(q, q->count - 1) = (struct expect){
-        .kind = (uint8_t)kind, .owner = (uint8_t)owner, .serial = serial, .arg = arg};
+    *expect_at(q, q->count++) = e;
     return true;
 }
 
 static inline bool expect_push(struct expect_queue *q, enum expect_kind kind,
                                enum expect_owner owner, uint64_t arg)
 {
-    return expect_push_serial(q, kind, owner, arg, 0);
+    return expect_push_entry(
+        q, (struct expect){.kind = (uint8_t)kind, .owner = (uint8_t)owner, .arg = arg});
 }
 
 /* Takes an INJECT entry from the front, if one is there: its turn has come. Call after every push

@@ -387,8 +387,12 @@ static void test_serial_and_argument_come_back_with_the_entry(void **state)
     struct expect_queue q;
     struct expect e;
     expect_init(&q);
-    expect_push_serial(&q, EXPECT_PARSE, EXPECT_CLIENT, UINT64_MAX, UINT32_MAX);
-    expect_push_serial(&q, EXPECT_PARSE, EXPECT_OURS, 7, 9);
+    assert_true(expect_push_entry(&q, (struct expect){.kind = EXPECT_PARSE,
+                                                      .owner = EXPECT_CLIENT,
+                                                      .serial = UINT32_MAX,
+                                                      .arg = UINT64_MAX}));
+    assert_true(expect_push_entry(
+        &q, (struct expect){.kind = EXPECT_PARSE, .owner = EXPECT_OURS, .serial = 9, .arg = 7}));
     expect_push(&q, EXPECT_SYNC, EXPECT_CLIENT, 0);
     assert_true(expect_has_sync(&q));
     struct expect_result r = expect_answer(&q, BE_ERROR);
