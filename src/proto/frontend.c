@@ -221,13 +221,33 @@ void frontend_build_run(struct buf *b, struct span statement, struct span portal
     frontend_build_execute(b, portal, 0);
 }
 
+static uint8_t *put_header(uint8_t *at, uint8_t type, uint32_t len)
+{
+    at[0] = type;
+    at[1] = (uint8_t)(len >> 24);
+    at[2] = (uint8_t)(len >> 16);
+    at[3] = (uint8_t)(len >> 8);
+    at[4] = (uint8_t)len;
+    return at + FRAME_HEADER;
+}
+
+static uint8_t *put_cstr(uint8_t *at, struct span s)
+{
+    if (s.n)
+        memcpy(at, s.p, s.n);
+    at[s.n] = '\0';
+    return at + s.n + 1;
+}
+
+/* For each Bind of a named statement: its size is known, so it is written in one go. */
 void frontend_rewrite_bind_head(struct buf *b, const struct frontend_bind_head *head,
                                 uint32_t body_len, struct span statement)
 {
     assert(head->len <= body_len);
     size_t names = head->portal.n + 1 + statement.n + 1;
-    writer_u8(b, FE_BIND);
-    writer_u32(b, (uint32_t)(4 + names + (body_len - head->len)));
-    writer_cstr(b, head->portal);
-    writer_cstr(b, statement);
+    uint8_t *at = buf_reserve(b, FRAME_HEADER + names);
+    at = put_header(at, FE_BIND, (uint32_t)(4 + names + (body_len - head->len)));
+    at = put_cstr(at, head->portal);
+    put_cstr(at, statement);
+    buf_commit(b, FRAME_HEADER + names);
 }

@@ -55,17 +55,19 @@ static struct span name_of(const struct client_name *e)
 static struct client_name *find_name(const struct client_names *names, struct span name)
 {
     struct client_name *found;
-    HASH_FIND_BYHASHVALUE(hh, names->by_name, name.p, name.n, hash_name(names, name), found);
+    unsigned hash = hash_name(names, name); /* the macro evaluates it several times */
+    HASH_FIND_BYHASHVALUE(hh, names->by_name, name.p, name.n, hash, found);
     return found;
 }
 
 static struct client_name *enter_name(struct client_names *names, struct span name)
 {
     struct client_name *e = xcalloc(1, sizeof *e + name.n);
+    unsigned hash = hash_name(names, name);
     e->n = (uint32_t)name.n;
     memcpy(e->name, name.p, name.n);
     TAILQ_INIT(&e->changes);
-    HASH_ADD_KEYPTR_BYHASHVALUE(hh, names->by_name, e->name, e->n, hash_name(names, name), e);
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, names->by_name, e->name, e->n, hash, e);
     names->bytes += sizeof *e + e->n;
     return e;
 }
