@@ -81,13 +81,17 @@ static bool is_of_statement(const struct expect *e)
 
 void names_answered(struct lent *l, const struct expect *e)
 {
-    struct client_statements *cs = names_of(l);
-    if (e->kind == EXPECT_PARSE && is_of_statement(e))
+    if (e->arg == NAMES_UNNAMED) {
+        if (l->session && e->owner == EXPECT_CLIENT)
+            client_statements_unnamed_answered(names_of(l), true);
+        return;
+    }
+    if (!is_of_statement(e))
+        return;
+    if (e->kind == EXPECT_PARSE)
         server_statements_parsed(server_statements_of(l->server), e->arg);
-    if (e->kind == EXPECT_CLOSE && is_of_statement(e))
+    else
         server_statements_closed(server_statements_of(l->server), e->arg);
-    if (cs && e->owner == EXPECT_CLIENT && e->arg == NAMES_UNNAMED)
-        client_statements_unnamed_answered(cs, true);
 }
 
 static void undo(struct lent *l, const struct expect *e)

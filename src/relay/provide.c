@@ -152,32 +152,34 @@ bool provide_compose_unnamed(struct session *ses)
     return true;
 }
 
-/* The client's unnamed statement exists on one server only; there too it is parsed again if the
- * unit in which it was parsed may have been skipped. */
-void provide_unnamed(struct session *ses)
+__attribute__((noinline)) static void parse_unnamed_again(struct session *ses, uint64_t generation)
 {
-    uint64_t generation = client_statements_unnamed_generation(provide_names(ses));
-    struct server_statements *have = provide_have(ses);
-    bool there = server_statements_unnamed_is(have, ses->id, generation);
-    if (there && !names_is_uncertain(ses->lent, have->unnamed_unit))
-        return;
-    bool known = client_statements_unnamed_query(provide_names(ses)).p != NULL;
-    if (there && !known)
-        return;
-    if (!generation || !known) {
-        drop_unnamed_of_others(ses);
-        return;
-    }
     struct param_set *then =
         parse_state_of(ses, client_statements_unnamed_params(provide_names(ses)));
     if (then)
         link_set_ahead(ses, then, provide_params(ses));
     provide_compose_unnamed(ses);
     provide_expect(ses, EXPECT_PARSE, EXPECT_OURS, 0, 0);
-    server_statements_set_unnamed(have, ses->id, generation, ses->lent->unit);
+    server_statements_set_unnamed(provide_have(ses), ses->id, generation, ses->lent->unit);
     if (then)
         link_set_ahead(ses, provide_params(ses), then);
     param_set_unref(&then);
+}
+
+/* The client's unnamed statement exists on one server only; there too it is parsed again if the
+ * unit in which it was parsed may have been skipped. */
+void provide_unnamed(struct session *ses)
+{
+    uint64_t generation = client_statements_unnamed_generation(provide_names(ses));
+    const struct server_statements *have = provide_have(ses);
+    bool there = server_statements_unnamed_is(have, ses->id, generation);
+    if (there && !names_is_uncertain(ses->lent, have->unnamed_unit))
+        return;
+    bool known = client_statements_unnamed_query(provide_names(ses)).p != NULL;
+    if (generation && known)
+        parse_unnamed_again(ses, generation);
+    else if (!there)
+        drop_unnamed_of_others(ses);
 }
 
 /* Makes the server raise the error that the client's own server would have raised. */
