@@ -430,6 +430,24 @@ static bool breakers_are_open(const struct terms *t)
     return true;
 }
 
+bool dial_is_in_vain(struct pool *p, struct error *why)
+{
+    struct pool_numbers n;
+    struct target_numbers target;
+    pool_inspect(p, 0, &n);
+    if (n.idle + n.active + n.moving)
+        return false;
+    struct terms *t = place_terms(pool_owner(p));
+    bool in_vain = t->n_targets > 0;
+    for (size_t i = 0; in_vain && i < t->n_targets; i++) {
+        target_inspect(t->targets[i], &target);
+        in_vain = target.failures > 0;
+        *why = target.last_error;
+    }
+    terms_unref(&t);
+    return in_vain;
+}
+
 /* Some of our own reasons begin so: clients read them as they are. */
 static void log_failure(const struct lent *l, const struct server_end *end,
                         enum failure_class class)

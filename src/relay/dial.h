@@ -27,6 +27,9 @@ enum target_answer dial_for_one(struct session *ses, uint32_t generation, struct
                                 struct error *err);
 /* The pool of the database's forced user has its min_pool_size also without clients. */
 bool dial_keeps_min(const struct config *cfg, const struct config_database *db);
+/* What clients of the pool wait for in vain: it has no server, and the last attempt at each of its
+ * hosts has failed. *why is what clients are told of such a failure. */
+bool dial_is_in_vain(struct pool *p, struct error *why);
 /* Opens towards min_pool_size. */
 void dial_for_min(struct relay *r, struct pool *p);
 /* Opens one if there is none: the operator wants to know whether the database can be reached. */

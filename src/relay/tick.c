@@ -69,6 +69,23 @@ static uint64_t wait_limit_us(const struct session *ses)
                      : cfg->query_wait_timeout_us;
 }
 
+static void waited_too_long(struct session *ses, uint64_t limit_us)
+{
+    unsigned long long ms = (unsigned long long)(limit_us / US_PER_MS);
+    struct error err, why;
+    if (ses->pool && dial_is_in_vain(ses->pool, &why))
+        error_set(&err, why.sqlstate,
+                  "query_wait_timeout: no server could be reached within %llu ms: %s", ms,
+                  why.text);
+    else
+        error_set(&err, SQLSTATE_TOO_MANY_CONNECTIONS,
+                  "query_wait_timeout: no server connection became free within %llu ms", ms);
+    if (ses->asking) /* that this one has waited for too long says nothing about others */
+        client_fail(ses->client, &err);
+    else
+        broker_fail_waiting(ses, &err, setup_config(ses->relay->setup)->profile == CONFIG_INI);
+}
+
 static void sweep_waiting(struct session *ses, uint64_t now)
 {
     const struct config *cfg = setup_config(ses->relay->setup);
@@ -85,13 +102,7 @@ static void sweep_waiting(struct session *ses, uint64_t now)
         return;
     }
     if (exceeded(ses->wait_since_us, now, limit)) {
-        error_set(&err, SQLSTATE_TOO_MANY_CONNECTIONS,
-                  "query_wait_timeout: no server connection became free within %llu ms",
-                  (unsigned long long)(limit / US_PER_MS));
-        if (ses->asking) /* that this one has waited for too long says nothing about others */
-            client_fail(ses->client, &err);
-        else
-            broker_fail_waiting(ses, &err, cfg->profile == CONFIG_INI);
+        waited_too_long(ses, limit);
         return;
     }
     if (queued && !ses->wait_noticed &&

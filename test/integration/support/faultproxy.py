@@ -85,7 +85,9 @@ class FaultProxy:
 
     host = "localhost"
 
-    def __init__(self, target_port, target_host="127.0.0.1", ca_file=None):
+    def __init__(
+        self, target_port, target_host="127.0.0.1", ca_file=None, listen="127.0.0.1", port=0
+    ):
         self.target = (target_host, target_port)
         self.ca_file = ca_file
         self.delay_s = 0.0
@@ -95,7 +97,7 @@ class FaultProxy:
         self.cut_after_bytes = None
         self.accepted = 0
         self.links = []
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.listener = socket.create_server((listen, port), backlog=128)
         self.port = self.listener.getsockname()[1]
 
     def __enter__(self):
