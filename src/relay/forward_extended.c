@@ -133,12 +133,7 @@ static void parse_unnamed(struct session *ses, const struct request *r,
     server_statements_set_unnamed(provide_have(ses), ses->id,
                                   client_statements_unnamed_generation(provide_names(ses)),
                                   ses->lent->unit);
-    if (!provide_unnamed_deallocates(ses)) {
-        pass_as(ses, r, EXPECT_PARSE, NAMES_UNNAMED);
-        return;
-    }
-    provide_compose_unnamed(ses);
-    provide_expect(ses, EXPECT_PARSE, EXPECT_CLIENT, NAMES_UNNAMED, 0);
+    pass_as(ses, r, EXPECT_PARSE, NAMES_UNNAMED);
 }
 
 /* Where names are not followed, a statement is taken to be run when it is parsed. */
@@ -259,6 +254,22 @@ static bool prepare_named(struct session *ses, const struct client_named *named)
            server_statements_touch(provide_have(ses), id);
 }
 
+/* Whether the unnamed DEALLOCATE is about a name of the client's (provide_compose_unnamed) may have
+ * changed since it was parsed: it is parsed again. False: that has to wait. */
+static bool decide_deallocate(struct session *ses)
+{
+    char folded[PROVIDE_FOLDED];
+    if (client_statements_unnamed_traits(provide_names(ses)).drops != SQL_DROPS_ONE)
+        return true;
+    struct span text = client_statements_unnamed_query(provide_names(ses));
+    struct client_named named =
+        client_statements_look(provide_names(ses), provide_deallocated(text, folded));
+    if (is_uncertain(ses, &named))
+        return false;
+    server_statements_set_unnamed(provide_have(ses), 0, 0, 0);
+    return true;
+}
+
 static enum request_verdict take_bind(struct session *ses, const struct request *r)
 {
     struct frontend_bind_head head;
@@ -269,7 +280,7 @@ static enum request_verdict take_bind(struct session *ses, const struct request 
         return REQUEST_TAKEN;
     }
     if (!head.statement.n) {
-        if (unnamed_is_uncertain(ses))
+        if (unnamed_is_uncertain(ses) || !decide_deallocate(ses))
             return hold(ses);
         provide_unnamed(ses);
         note_unnamed_traits(ses);

@@ -339,6 +339,24 @@ def test_deallocate_by_the_extended_protocol_frees_the_name(single, text):
         assert run(client, extended("SELECT 2", "s")) == [["2"]]
 
 
+def test_a_deallocate_is_about_who_has_the_name_when_it_is_bound(single):
+    with single.login() as client:
+        client.send(
+            wire.parse("DEALLOCATE s"),
+            wire.parse("SELECT 1", "s"),
+            wire.bind(),
+            wire.execute(),
+            wire.SYNC,
+        )
+        assert client.read_reply() == "112CZ"
+        run(client, wire.parse("SELECT 2", "s"))
+        run(client, wire.parse("DEALLOCATE s"))
+        run(client, wire.close(b"S", "s"))
+        with pytest.raises(ServerError) as caught:
+            run(client, wire.bind(), wire.execute())
+        assert caught.value.text == 'prepared statement "s" does not exist'
+
+
 @pytest.mark.xfail(strict=True, reason="known difference: SQL DEALLOCATE is followed as a simple Query of its own only")
 @pytest.mark.parametrize("text", ["DEALLOCATE s; SELECT 7", "SELECT 7; DEALLOCATE s"])
 def test_deallocate_among_other_statements_frees_the_name(single, text):
