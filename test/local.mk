@@ -362,6 +362,7 @@ REPLAY_TESTS = \
 	test/replay/commit-in-flight-is-unknown.replay \
 	test/replay/connect-query-runs-before-the-first-client.replay \
 	test/replay/console-that-does-not-read-is-closed.replay \
+	test/replay/copy-done-comes-late-behind-a-reset.replay \
 	test/replay/copy-fail-by-the-client.replay \
 	test/replay/copy-fails-and-data-comes-late.replay \
 	test/replay/copy-in-large-messages.replay \

@@ -277,7 +277,10 @@ static inline enum request_verdict forward_linked(struct session *ses, const str
         /* PostgreSQL ignores a Sync that comes ahead of these: its unit has not ended. */
         if (ses->lent->gate_unit == FE_SYNC)
             ses->lent->gate_unit = 0;
-        expect_push(server_expects(ses->lent->server), EXPECT_COPY_END, EXPECT_CLIENT, 0);
+        /* Nothing is owed: it is left over from a COPY that has failed, and no answer will clear
+         * the mark away. */
+        if (!expect_is_empty(server_expects(ses->lent->server)))
+            expect_push(server_expects(ses->lent->server), EXPECT_COPY_END, EXPECT_CLIENT, 0);
         break;
     case FE_COPY_DATA:
     case FE_FLUSH:
