@@ -26,6 +26,7 @@ WITHOUT_PREPARED = "connect rollback error cancel crowd"
 PYTHON_PACKAGES = Path("/usr/lib/python3/dist-packages")
 JDBC = Path("/usr/share/java/postgresql.jar")
 GO_PATH = Path("/usr/share/gocode")
+GO = {"GOPATH": str(GO_PATH), "GO111MODULE": "off", "GOTOOLCHAIN": "local"}
 NODE_PATH = Path("/usr/share/nodejs")
 
 
@@ -68,13 +69,28 @@ DRIVERS = [
     Driver("pdo.php", ("php",), needs=Path("/usr/share/doc/php-pgsql")),
     Driver("dbd_pg.pl", ("perl",), needs=Path("/usr/share/doc/libdbd-pg-perl")),
     Driver("ruby_pg.rb", ("ruby",), needs=Path("/usr/share/doc/ruby-pg")),
+    Driver(
+        "active_record.rb",
+        ("ruby",),
+        "connect prepared migrate rollback error cancel crowd",
+        needs=Path("/usr/share/doc/ruby-activerecord"),
+    ),
     Driver("Jdbc.java", ("java", "-Xshare:auto", "-cp", JDBC), needs=JDBC),
     Driver(
         "lib_pq.go",
         ("go", "run"),
         group="go",
         needs=GO_PATH / "src/github.com/lib/pq",
-        environment={"GOPATH": str(GO_PATH), "GO111MODULE": "off", "GOTOOLCHAIN": "local"},
+        environment=GO,
+        sends_it=True,
+    ),
+    Driver(
+        "pgx.go",
+        ("go", "run"),
+        "connect prepared rollback error cancel batch copy crowd",
+        group="go",
+        needs=GO_PATH / "src/github.com/jackc/pgx",
+        environment=GO,
         sends_it=True,
     ),
 ]
