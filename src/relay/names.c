@@ -130,10 +130,25 @@ static void log_misuse(const struct lent *l, const struct expect *e, struct span
                    (int)(name.n < 64 ? name.n : 64), (const char *)name.p);
 }
 
+/* "cached plan must not change result type": its table has been altered. A client that parses the
+ * text again, as drivers then do, is to get what it is now; else it had to wait until the last one
+ * that has prepared it was gone. */
+static void note_outdated(struct lent *l, const struct expect *e, struct span sqlstate)
+{
+    struct statement *st = NULL;
+    if ((e->kind != EXPECT_BIND && e->kind != EXPECT_DESCRIBE) || !e->serial || !names_of(l) ||
+        !span_is(sqlstate, SQLSTATE_FEATURE_NOT_SUPPORTED))
+        return;
+    (void)client_statements_name_of(names_of(l), e->serial, &st);
+    if (st)
+        statement_outdate(st);
+}
+
 void names_failed(struct lent *l, const struct expect *e, struct span sqlstate)
 {
     struct server_statements *have = server_statements_of(l->server);
     log_misuse(l, e, sqlstate);
+    note_outdated(l, e, sqlstate);
     if (contradicts(l, e, sqlstate)) {
         lent_log(l, LOG_WARNING_LEVEL,
                  "the server's prepared statements are not what was expected");

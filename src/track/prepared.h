@@ -45,6 +45,9 @@ struct statement *statement_intern(struct span query, struct span oids, unsigned
 struct statement *statement_private(struct span query, struct span oids, unsigned n_oids);
 /* Now it is known; does nothing if it was. Only while one thread has the statement. */
 void statement_settle(struct statement *st, struct param_set *params);
+/* What it would be parsed as has changed: whoever parses the same text from now on gets another
+ * statement. Those that have it keep it, as they would on a server of their own. */
+void statement_outdate(struct statement *st);
 struct statement *statement_ref(struct statement *st);
 /* Gives it back and clears the pointer. NULL is fine. */
 void statement_unref(struct statement **st);

@@ -21,7 +21,7 @@
 struct statement {
     struct intern intern; /* first; its id is the statement's */
     struct param_set *params;
-    uint64_t nonce; /* 0: may be shared; else nobody finds it */
+    _Atomic uint64_t nonce; /* 0: may be shared; else nobody finds it */
     struct sql_traits traits;
     size_t query_n;
     size_t tail_n;
@@ -43,8 +43,8 @@ static bool same_content(const struct intern *member, const void *probe)
 {
     const struct statement *st = (const struct statement *)member;
     const struct content *c = probe;
-    return st->nonce == c->nonce && st->query_n == c->query.n &&
-           st->tail_n == c->query.n + 3 + c->oids.n &&
+    return atomic_load_explicit(&st->nonce, memory_order_relaxed) == c->nonce &&
+           st->query_n == c->query.n && st->tail_n == c->query.n + 3 + c->oids.n &&
            params_fingerprint(st->params) == c->fingerprint &&
            span_equal(span_of(st->tail, st->query_n), c->query) &&
            span_equal(span_of(st->tail + st->query_n + 3, c->oids.n), c->oids);
@@ -108,11 +108,20 @@ struct statement *statement_intern(struct span query, struct span oids, unsigned
     return st ? st : publish(&c, hash, params);
 }
 
+static uint64_t next_nonce(void)
+{
+    return atomic_fetch_add_explicit(&last_nonce, 1, memory_order_relaxed) + 1;
+}
+
 struct statement *statement_private(struct span query, struct span oids, unsigned n_oids)
 {
-    struct content c = {.query = query, .oids = oids, .n_oids = n_oids};
-    c.nonce = atomic_fetch_add_explicit(&last_nonce, 1, memory_order_relaxed) + 1;
+    struct content c = {.query = query, .oids = oids, .n_oids = n_oids, .nonce = next_nonce()};
     return publish(&c, hash_content(&c), NULL);
+}
+
+void statement_outdate(struct statement *st)
+{
+    atomic_store_explicit(&st->nonce, next_nonce(), memory_order_relaxed);
 }
 
 void statement_settle(struct statement *st, struct param_set *params)

@@ -377,6 +377,24 @@ def test_deallocate_in_the_same_group_frees_the_name(single, text):
         assert run(client, wire.bind(statement="s"), wire.execute()) == [["2"]]
 
 
+def test_a_text_is_parsed_anew_when_its_table_has_changed(single):
+    """Each client is told once, whoever else has prepared the same."""
+    text = "SELECT * FROM changing"
+    with single.login() as first, single.login() as second, single.login() as third:
+        first.query("CREATE TABLE changing (a int)")
+        for client in (first, second):
+            run(client, extended(text, "s"))
+        third.query("ALTER TABLE changing ADD COLUMN b int")
+        for client in (first, second):
+            with pytest.raises(ServerError) as caught:
+                run(client, wire.bind(statement="s"), wire.execute())
+            assert caught.value.sqlstate == "0A000"
+            client.send(wire.close(b"S", "s"), extended(text, "s"), wire.SYNC)
+            assert client.read_reply() == "312CZ"
+        run(third, extended(text, "s"))
+        third.query("DROP TABLE changing")
+
+
 def test_a_statement_of_a_failed_transaction_is_there_for_others(single):
     with single.login() as first, single.login() as second:
         run(first, wire.parse("SELECT 1", "s"))

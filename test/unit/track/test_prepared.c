@@ -53,6 +53,23 @@ static void test_a_date_under_another_DateStyle_is_another_statement(void **stat
     statement_unref(&b);
 }
 
+static void test_an_outdated_statement_stays_with_those_who_have_it(void **state)
+{
+    (void)state;
+    struct param_set *p = param_set_empty();
+    struct statement *old = intern("select * from t", p);
+    statement_outdate(old);
+    struct statement *now = intern("select * from t", p), *again = intern("select * from t", p);
+    assert_ptr_not_equal(old, now);
+    assert_ptr_equal(now, again);
+    assert_span(statement_query(old), "select * from t");
+    struct statement *all[] = {old, now, again};
+    for (size_t i = 0; i < ROWS(all); i++)
+        statement_unref(&all[i]);
+    assert_int_equal(statement_count_total(), 0);
+    param_set_unref(&p);
+}
+
 static void test_ids_are_not_used_again(void **state)
 {
     (void)state;
@@ -551,6 +568,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_same_parse_is_the_same_statement),
         cmocka_unit_test(test_a_date_under_another_DateStyle_is_another_statement),
+        cmocka_unit_test(test_an_outdated_statement_stays_with_those_who_have_it),
         cmocka_unit_test(test_ids_are_not_used_again),
         cmocka_unit_test(test_a_server_is_given_the_parse_under_our_name),
         cmocka_unit_test(test_a_provoked_error_gets_the_words_for_the_clients_name),
