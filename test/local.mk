@@ -411,6 +411,7 @@ REPLAY_TESTS = \
 	test/replay/query-timeout-cancels-first.replay \
 	test/replay/query-timeout-closes-when-the-cancel-brings-nothing.replay \
 	test/replay/query-timeout-of-a-queued-statement.replay \
+	test/replay/query-timeout-of-an-open-group.replay \
 	test/replay/query-wait-timeout-keeps-the-session.replay \
 	test/replay/query-wait-timeout-of-pgbouncer.replay \
 	test/replay/queue-outlasts-a-restart-of-the-database.replay \

@@ -139,7 +139,8 @@ static void sweep_linked(struct session *ses, uint64_t now)
     struct lent *l = ses->lent;
     if ((ses->pins & PIN_SESSION_MODE) && care_close_outdated(ses))
         return;
-    bool busy = !expect_is_empty(server_expects(l->server));
+    /* An open group is a query until its Sync, and may hold locks, whether it runs or not. */
+    bool owes = !expect_is_empty(server_expects(l->server)), busy = owes || l->group_open;
     /* What a cancel was to end goes on: nothing has been answered since. */
     bool in_vain = busy && l->cancel != CANCEL_NONE && l->first_unit == l->cancel_unit;
     if (in_vain && l->cancel_deadline_us && now >= l->cancel_deadline_us) {
@@ -163,7 +164,7 @@ static void sweep_linked(struct session *ses, uint64_t now)
         return;
     }
     uint64_t asked = client_request_us(ses->client);
-    bool idle_in_transaction = !busy && server_status(l->server) != 'I';
+    bool idle_in_transaction = !owes && server_status(l->server) != 'I';
     if (idle_in_transaction && exceeded(asked > ses->ready_us ? asked : ses->ready_us, now,
                                         effective_idle_transaction_timeout_us(cfg, db, user)))
         fail_session(ses, "25P03", "idle transaction timeout");
