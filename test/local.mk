@@ -323,6 +323,8 @@ test_replay_replay_LDADD = $(PGB_LIBS)
 TEST_EXTENSIONS = .replay
 REPLAY_LOG_COMPILER = $(top_builddir)/test/replay/replay
 REPLAY_TESTS = \
+	test/replay/answer-out-of-turn-in-a-group.replay \
+	test/replay/answers-of-extended-messages.replay \
 	test/replay/auth-query-fails.replay \
 	test/replay/auth-query-finds-a-secret.replay \
 	test/replay/auth-query-is-asked-again.replay \
