@@ -349,14 +349,19 @@ static void forget_undone(struct client_names *names)
     }
 }
 
-void client_statements_settle(struct client_statements *cs, struct param_set *params)
+__attribute__((noinline)) static void settle(struct client_statements *cs, struct param_set *params)
 {
-    if (!cs->names || !cs->names->unsettled)
-        return;
     unnamed_settle(cs->names);
     client_statements_unit_over(cs, UINT64_MAX, params);
     forget_undone(cs->names);
     cs->names->unsettled = false;
+}
+
+/* At the end of each transaction, and nearly always there is nothing to do. */
+void client_statements_settle(struct client_statements *cs, struct param_set *params)
+{
+    if (cs->names && (cs->names->unsettled || unnamed_is_changing(cs->names)))
+        settle(cs, params);
 }
 
 void client_statements_clear(struct client_statements *cs, uint64_t unit)

@@ -55,8 +55,10 @@ struct client_names {
     struct client_change_list all;     /* those of all names */
     struct client_change *undo_from;   /* behind the one that was undone last; may be NULL */
     uint64_t last_order;
-    bool unsettled; /* something was changed since client_statements_settle */
-    size_t bytes;   /* of names and changes, texts in full */
+    /* A name has changed, or an unnamed statement has come without params, since
+     * client_statements_settle. */
+    bool unsettled;
+    size_t bytes; /* of names and changes, texts in full */
 
     /* What holds, then what will hold when each change that is on its way has been answered. */
     struct unnamed_list unnamed;
@@ -64,6 +66,13 @@ struct client_names {
     uint64_t unnamed_generation;
     size_t unnamed_bytes;
 };
+
+/* Is a change of the unnamed statement on its way? */
+static inline bool unnamed_is_changing(const struct client_names *names)
+{
+    const struct unnamed *holds = TAILQ_FIRST(&names->unnamed);
+    return holds && TAILQ_NEXT(holds, link);
+}
 
 struct client_names *client_names_of(struct client_statements *cs);
 /* Frees all; drops those that are on their way. */

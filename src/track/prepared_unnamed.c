@@ -53,7 +53,6 @@ static struct unnamed *append(struct client_names *names, uint64_t unit)
     u->exists = u->lost = false;
     u->unit = unit;
     u->generation = ++names->unnamed_generation;
-    names->unsettled = true;
     TAILQ_INSERT_TAIL(&names->unnamed, u, link);
     return u;
 }
@@ -96,6 +95,7 @@ void client_statements_set_unnamed(struct client_statements *cs, struct span que
     if (!params || !u->params || params_fingerprint(u->params) != params_fingerprint(params)) {
         param_set_unref(&u->params);
         u->params = params ? params_parse_state(params) : NULL;
+        names->unsettled |= !params;
     }
     keep_text(names, u, query, oids);
 }
@@ -107,7 +107,7 @@ void client_statements_close_unnamed(struct client_statements *cs, uint64_t unit
 
 static bool is_changing(const struct client_names *names)
 {
-    return names && holds(names) && TAILQ_NEXT(holds(names), link);
+    return names && unnamed_is_changing(names);
 }
 
 bool client_statements_unnamed_changes(const struct client_statements *cs)
