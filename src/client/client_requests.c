@@ -195,13 +195,14 @@ __attribute__((noinline)) static size_t offer_rest(struct client *c, struct span
 /* There is input, and the client is not on hold. */
 __attribute__((always_inline)) static inline size_t walk_requests(struct client *c, struct span in)
 {
-    size_t used = 0, n;
+    const uint8_t *at = in.p, *end = in.p + in.n;
+    size_t n;
     do {
-        struct span rest = span_of(in.p + used, in.n - used);
+        struct span rest = span_of(at, (size_t)(end - at));
         n = c->body_left ? offer_rest(c, rest) : offer(c, rest);
-        used += n;
-    } while (n && used < in.n && c->state != CLIENT_CLOSING);
-    return used;
+        at += n;
+    } while (n && at < end && c->state != CLIENT_CLOSING);
+    return (size_t)(at - in.p);
 }
 
 /* Walks what is held; the bytes stay in place until on_input_done has sent them. */
