@@ -33,4 +33,10 @@ static inline bool span_is(struct span a, const char *s)
     return span_equal(a, span_str(s));
 }
 
+static inline bool span_starts(struct span a, const char *s)
+{
+    size_t n = strlen(s);
+    return a.n >= n && memcmp(a.p, s, n) == 0;
+}
+
 #endif

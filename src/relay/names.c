@@ -130,14 +130,17 @@ static void log_misuse(const struct lent *l, const struct expect *e, struct span
                    (int)(name.n < 64 ? name.n : 64), (const char *)name.p);
 }
 
-/* "cached plan must not change result type": its table has been altered. A client that parses the
+/* "cached plan must not change result type", or whatever is wrong with the text under the old types
+ * of its parameters (42xxx): its table has been altered. A client that parses the
  * text again, as drivers then do, is to get what it is now; else it had to wait until the last one
  * that has prepared it was gone. */
 static void note_outdated(struct lent *l, const struct expect *e, struct span sqlstate)
 {
     struct statement *st = NULL;
+    bool is_outdated =
+        span_is(sqlstate, SQLSTATE_FEATURE_NOT_SUPPORTED) || span_starts(sqlstate, "42");
     if ((e->kind != EXPECT_BIND && e->kind != EXPECT_DESCRIBE) || !e->serial || !names_of(l) ||
-        !span_is(sqlstate, SQLSTATE_FEATURE_NOT_SUPPORTED))
+        !is_outdated)
         return;
     (void)client_statements_name_of(names_of(l), e->serial, &st);
     if (st)

@@ -249,6 +249,13 @@ static void tell_parameters(struct lent *l)
     ses->told = view;
 }
 
+/* May a text that was parsed before mean something else now? Of CREATE only what may replace:
+ * temporary tables are created all the time. */
+static bool changes_definitions(struct span tag)
+{
+    return span_starts(tag, "ALTER ") || span_starts(tag, "DROP ") || span_is(tag, "CREATE VIEW");
+}
+
 /* Commands that count no rows. */
 static void note_command(struct lent *l, const struct expect *e, struct span tag)
 {
@@ -259,6 +266,8 @@ static void note_command(struct lent *l, const struct expect *e, struct span tag
     /* RELEASE ends one of them, and all behind it: which are left is not known. */
     if (span_is(tag, "SAVEPOINT") || span_is(tag, "RELEASE"))
         l->in_savepoint = tag.p[0] == 'S';
+    if (changes_definitions(tag))
+        statements_outdate_all();
     reset_note_run(l, tag);
     if (span_is(tag, "DISCARD ALL") || span_is(tag, "DEALLOCATE ALL")) {
         /* Alone, it has a serial and was seen when it was sent. */

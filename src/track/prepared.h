@@ -48,6 +48,8 @@ void statement_settle(struct statement *st, struct param_set *params);
 /* What it would be parsed as has changed: whoever parses the same text from now on gets another
  * statement. Those that have it keep it, as they would on a server of their own. */
 void statement_outdate(struct statement *st);
+/* The same for all that were parsed until now: definitions in a database have changed. */
+void statements_outdate_all(void);
 struct statement *statement_ref(struct statement *st);
 /* Gives it back and clears the pointer. NULL is fine. */
 void statement_unref(struct statement **st);

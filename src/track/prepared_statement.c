@@ -22,6 +22,7 @@ struct statement {
     struct intern intern; /* first; its id is the statement's */
     struct param_set *params;
     _Atomic uint64_t nonce; /* 0: may be shared; else nobody finds it */
+    uint64_t age;           /* how often definitions had changed (statements_outdate_all) */
     struct sql_traits traits;
     size_t query_n;
     size_t tail_n;
@@ -34,17 +35,20 @@ struct content {
     unsigned n_oids;
     uint64_t fingerprint;
     uint64_t nonce;
+    uint64_t age;
 };
 
 static _Atomic size_t bytes_total, count_total;
 static _Atomic uint64_t last_nonce;
+static _Atomic uint64_t current_age;
 
 static bool same_content(const struct intern *member, const void *probe)
 {
     const struct statement *st = (const struct statement *)member;
     const struct content *c = probe;
     return atomic_load_explicit(&st->nonce, memory_order_relaxed) == c->nonce &&
-           st->query_n == c->query.n && st->tail_n == c->query.n + 3 + c->oids.n &&
+           st->age == c->age && st->query_n == c->query.n &&
+           st->tail_n == c->query.n + 3 + c->oids.n &&
            params_fingerprint(st->params) == c->fingerprint &&
            span_equal(span_of(st->tail, st->query_n), c->query) &&
            span_equal(span_of(st->tail + st->query_n + 3, c->oids.n), c->oids);
@@ -69,6 +73,7 @@ static struct statement *make_statement(const struct content *c, struct param_se
     struct statement *st = xmalloc(sizeof *st + tail_n);
     st->params = params ? params_parse_state(params) : NULL;
     st->nonce = c->nonce;
+    st->age = c->age;
     st->traits = sql_traits_of(c->query, true);
     st->query_n = c->query.n;
     st->tail_n = tail_n;
@@ -101,8 +106,11 @@ static struct statement *publish(const struct content *c, uint64_t hash, struct 
 struct statement *statement_intern(struct span query, struct span oids, unsigned n_oids,
                                    struct param_set *params)
 {
-    struct content c = {
-        .query = query, .oids = oids, .n_oids = n_oids, .fingerprint = params_fingerprint(params)};
+    struct content c = {.query = query,
+                        .oids = oids,
+                        .n_oids = n_oids,
+                        .fingerprint = params_fingerprint(params),
+                        .age = atomic_load(&current_age)};
     uint64_t hash = hash_content(&c);
     struct statement *st = (struct statement *)intern_find(&statements, hash, &c);
     return st ? st : publish(&c, hash, params);
@@ -122,6 +130,11 @@ struct statement *statement_private(struct span query, struct span oids, unsigne
 void statement_outdate(struct statement *st)
 {
     atomic_store_explicit(&st->nonce, next_nonce(), memory_order_relaxed);
+}
+
+void statements_outdate_all(void)
+{
+    atomic_fetch_add(&current_age, 1);
 }
 
 void statement_settle(struct statement *st, struct param_set *params)

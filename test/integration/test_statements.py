@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: PostgreSQL
 """max_prepared_statements: how many a server keeps, when it changes, and what is counted."""
 
-from support.wire import SYNC, bind, execute, parse, query
+import pytest
+
+from support.wire import SYNC, ServerError, bind, describe, execute, parse, query
 
 
 def prepare(wire, name, text):
@@ -51,3 +53,62 @@ def test_parses_and_binds_are_counted_apart(postgres, start_pooler):
     (row,) = [row for row in pooler.console("SHOW STATS") if row["database"] == "app"]
     counted = [int(row[f"total_{what}_count"]) for what in ("client_parse", "server_parse", "bind")]
     assert counted == [2, 1, 6]
+
+
+# Definitions change
+
+
+@pytest.fixture
+def table(postgres):
+    """owner(text) runs it beside the pooler; the table "changing" has one row, n = 1."""
+
+    def owner(text):
+        postgres.sql(f"SET ROLE app; {text}", database="app")
+
+    owner("DROP TABLE IF EXISTS changing; CREATE TABLE changing AS SELECT 1 AS n")
+    yield owner
+    owner("DROP TABLE changing")
+
+
+LOOK = "SELECT * FROM changing"
+
+
+def test_a_parse_behind_a_change_of_definitions_is_one(single, table):
+    with single.login() as one, single.login() as two:
+        for wire in (one, two):
+            prepare(wire, "s", LOOK)
+            assert run(wire, "s") == [["1"]]
+        one.query("ALTER TABLE changing ADD m int DEFAULT 2")
+        prepare(one, "t", LOOK)
+        prepare(two, "t", LOOK)
+        assert run(one, "t") == run(two, "t") == [["1", "2"]]
+        with pytest.raises(ServerError, match="cached plan must not change result type"):
+            run(two, "s")
+        one.query("DROP TABLE changing")
+        one.query("CREATE TABLE changing AS SELECT 'x' AS n")
+        prepare(two, "u", LOOK)
+        assert run(two, "u") == [["x"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "change", "sqlstate"),
+    [
+        (LOOK, "ADD m int DEFAULT 2", "0A000"),
+        ("SELECT n FROM changing WHERE n = $1", "ALTER n TYPE text", "42883"),
+    ],
+    ids=["another result", "another parameter"],
+)
+def test_who_is_told_that_a_statement_is_outdated_parses_it_again(
+    single, table, text, change, sqlstate
+):
+    with single.login() as one, single.login() as two:
+        prepare(one, "s", text)
+        table(f"ALTER TABLE changing {change}")
+        for wire in (one, two):
+            if wire is one:
+                wire.send(describe(b"S", "s"), SYNC)
+                assert wire.read_error().sqlstate == sqlstate
+                wire.read_until(b"Z")
+            prepare(wire, "t", text)
+            wire.send(describe(b"S", "t"), SYNC)
+            assert wire.read_reply() == "tTZ"

@@ -70,6 +70,21 @@ static void test_an_outdated_statement_stays_with_those_who_have_it(void **state
     param_set_unref(&p);
 }
 
+static void test_all_statements_are_outdated_at_once(void **state)
+{
+    (void)state;
+    struct param_set *p = param_set_empty();
+    struct statement *old = intern("select * from t", p);
+    statements_outdate_all();
+    struct statement *now = intern("select * from t", p), *again = intern("select * from t", p);
+    assert_ptr_not_equal(old, now);
+    assert_ptr_equal(now, again);
+    struct statement *all[] = {old, now, again};
+    for (size_t i = 0; i < ROWS(all); i++)
+        statement_unref(&all[i]);
+    param_set_unref(&p);
+}
+
 static void test_ids_are_not_used_again(void **state)
 {
     (void)state;
@@ -569,6 +584,7 @@ int main(void)
         cmocka_unit_test(test_the_same_parse_is_the_same_statement),
         cmocka_unit_test(test_a_date_under_another_DateStyle_is_another_statement),
         cmocka_unit_test(test_an_outdated_statement_stays_with_those_who_have_it),
+        cmocka_unit_test(test_all_statements_are_outdated_at_once),
         cmocka_unit_test(test_ids_are_not_used_again),
         cmocka_unit_test(test_a_server_is_given_the_parse_under_our_name),
         cmocka_unit_test(test_a_provoked_error_gets_the_words_for_the_clients_name),
