@@ -464,6 +464,7 @@ REPLAY_TESTS = \
 	test/replay/unknown-database-at-the-server.replay \
 	test/replay/unknown-database.replay \
 	test/replay/unknown-name.replay \
+	test/replay/unnamed-statement-that-was-skipped-is-given-again.replay \
 	test/replay/vacuum-gets-the-error-of-its-fence.replay \
 	test/replay/vacuum-waits-for-its-fence.replay \
 	test/replay/violation-behind-the-end-of-a-row.replay

@@ -159,8 +159,9 @@ __attribute__((noinline)) static void parse_unnamed_again(struct session *ses, u
     if (then)
         link_set_ahead(ses, then, provide_params(ses));
     provide_compose_unnamed(ses);
-    provide_expect(ses, EXPECT_PARSE, EXPECT_OURS, 0, 0);
+    /* Ahead of its entry: that may say at once that it is going to be skipped. */
     server_statements_set_unnamed(provide_have(ses), ses->id, generation, ses->lent->unit);
+    provide_expect(ses, EXPECT_PARSE, EXPECT_OURS, 0, 0);
     if (then)
         link_set_ahead(ses, provide_params(ses), then);
     param_set_unref(&then);
