@@ -62,10 +62,13 @@ struct param_set *provide_params(struct session *ses)
     return l->target ? client_params(ses->client) : server_params(l->server);
 }
 
-/* Parses again under the state of the original Parse, if the session has another one by now. */
+/* Parses again under the state of the original Parse, if the session has another one by now. In a
+ * failed transaction no SET runs, and nothing is parsed that depends on one: what ends it is. */
 static struct param_set *parse_state_of(struct session *ses, struct param_set *state)
 {
     struct param_set *now = provide_params(ses);
+    if (server_status(ses->lent->server) == 'E')
+        return NULL;
     if (!state) /* not known yet: it is being parsed in this very unit */
         return NULL;
     if (params_fingerprint(state) == params_fingerprint(now))

@@ -377,6 +377,24 @@ def test_deallocate_in_the_same_group_frees_the_name(single, text):
         assert run(client, wire.bind(statement="s"), wire.execute()) == [["2"]]
 
 
+def test_a_failed_transaction_is_ended_by_a_prepared_rollback(postgres, start_pooler):
+    """The server lacks it, and it was parsed under another time zone."""
+    pooler = start_pooler(postgres, default_pool_size=1, max_prepared_statements=1)
+    with pooler.login() as first, pooler.login() as second:
+        run(first, wire.parse("ROLLBACK", "s"))
+        first.query("SET timezone = 'Asia/Tokyo'")
+        for text in ("SELECT 1", "SELECT 2"):
+            run(second, extended(text))
+            first.query("SELECT 3")
+        run(second, wire.parse("SELECT 1", "s"))
+        first.query("BEGIN")
+        with pytest.raises(ServerError):
+            first.query("SELEKT")
+        first.send(wire.bind(statement="s"), wire.execute(), wire.SYNC)
+        assert first.read_reply() == "2CZ"
+        assert first.query("SHOW timezone") == [["Asia/Tokyo"]]
+
+
 def test_a_text_is_parsed_anew_when_its_table_has_changed(single):
     """Each client is told once, whoever else has prepared the same."""
     text = "SELECT * FROM changing"
