@@ -246,12 +246,15 @@ static enum request_verdict take_sync(struct session *ses, const struct request 
     return REQUEST_TAKEN;
 }
 
-static enum request_verdict take_extended(struct session *ses, const struct request *r)
+/* `take`: what forward_extended.h has for the message. */
+__attribute__((always_inline)) static inline enum request_verdict
+take_extended(struct session *ses, const struct request *r,
+              enum request_verdict (*take)(struct session *ses, const struct request *r))
 {
     struct lent *l = ses->lent;
     bool was_open = l->group_open;
     l->group_open = true;
-    enum request_verdict verdict = extended_request(ses, r);
+    enum request_verdict verdict = take(ses, r);
     if (verdict == REQUEST_HOLD)
         l->group_open = was_open;
     else if (verdict == REQUEST_TAKEN)
@@ -267,11 +270,15 @@ static inline enum request_verdict forward_linked(struct session *ses, const str
     case FE_SYNC:
         return take_sync(ses, r);
     case FE_PARSE:
+        return take_extended(ses, r, extended_parse);
     case FE_BIND:
+        return take_extended(ses, r, extended_bind);
     case FE_DESCRIBE:
+        return take_extended(ses, r, extended_describe);
     case FE_EXECUTE:
+        return take_extended(ses, r, extended_execute);
     case FE_CLOSE:
-        return take_extended(ses, r);
+        return take_extended(ses, r, extended_close);
     case FE_COPY_DONE:
     case FE_COPY_FAIL:
         /* PostgreSQL ignores a Sync that comes ahead of these: its unit has not ended. */

@@ -148,7 +148,7 @@ static void note_parsed(struct session *ses, const struct request *r)
                         traits.ending == SQL_ENDS_MAYBE ? RESET_TEXT_SEVERAL : RESET_TEXT_SINGLE);
 }
 
-static enum request_verdict take_parse(struct session *ses, const struct request *r)
+enum request_verdict extended_parse(struct session *ses, const struct request *r)
 {
     struct frontend_parse m;
     if (!is_followed(ses)) {
@@ -270,7 +270,7 @@ static bool decide_deallocate(struct session *ses)
     return true;
 }
 
-static enum request_verdict take_bind(struct session *ses, const struct request *r)
+enum request_verdict extended_bind(struct session *ses, const struct request *r)
 {
     struct frontend_bind_head head;
     if (frontend_parse_bind_head(body_of(r), r->body_len, &head) != FRAME_OK)
@@ -330,7 +330,7 @@ static enum request_verdict describe_statement(struct session *ses, const struct
     return REQUEST_TAKEN;
 }
 
-static enum request_verdict take_describe(struct session *ses, const struct request *r)
+enum request_verdict extended_describe(struct session *ses, const struct request *r)
 {
     struct frontend_object m;
     if (!r->last || !frontend_parse_object(body_of(r), &m))
@@ -341,7 +341,7 @@ static enum request_verdict take_describe(struct session *ses, const struct requ
     return REQUEST_TAKEN;
 }
 
-static enum request_verdict take_close(struct session *ses, const struct request *r)
+enum request_verdict extended_close(struct session *ses, const struct request *r)
 {
     struct frontend_object m;
     if (!r->last || !frontend_parse_object(body_of(r), &m))
@@ -391,21 +391,28 @@ static uint32_t drop_all(struct session *ses)
     return serial;
 }
 
-static void take_execute(struct session *ses, const struct request *r)
+/* Of the statement that was bound. Returns the serial of the change; 0: none. */
+__attribute__((noinline)) static uint32_t drop_bound(struct session *ses)
 {
     char folded[PROVIDE_FOLDED];
-    uint32_t serial = 0;
-    if (ses->portal_drops == SQL_DROPS_ONE && provide_unnamed_deallocates(ses)) {
-        struct span text = client_statements_unnamed_query(provide_names(ses));
-        provide_goner(ses);
-        serial = client_statements_remove(provide_names(ses), provide_deallocated(text, folded),
-                                          ses->lent->unit);
-    } else if (ses->portal_drops == SQL_DROPS_ALL) {
-        serial = drop_all(ses);
-    }
+    enum sql_drops drops = ses->portal_drops;
     ses->portal_drops = SQL_DROPS_NOTHING;
+    if (drops == SQL_DROPS_ALL)
+        return drop_all(ses);
+    if (!provide_unnamed_deallocates(ses))
+        return 0;
+    struct span text = client_statements_unnamed_query(provide_names(ses));
+    provide_goner(ses);
+    return client_statements_remove(provide_names(ses), provide_deallocated(text, folded),
+                                    ses->lent->unit);
+}
+
+enum request_verdict extended_execute(struct session *ses, const struct request *r)
+{
+    uint32_t serial = ses->portal_drops != SQL_DROPS_NOTHING ? drop_bound(ses) : 0;
     provide_expect(ses, EXPECT_EXECUTE, EXPECT_CLIENT, 0, serial);
     outgoing_ref(&ses->relay->to_server, r->bytes.p, r->bytes.n);
+    return REQUEST_TAKEN;
 }
 
 bool extended_drop_names(struct session *ses, const struct request *r, enum sql_drops drops,
@@ -432,23 +439,4 @@ bool extended_drop_names(struct session *ses, const struct request *r, enum sql_
     *serial_out = client_statements_remove(provide_names(ses), name, ses->lent->unit);
     *rewritten_out = true;
     return true;
-}
-
-/* ---- the five -------------------------------------------------------------------------- */
-
-enum request_verdict extended_request(struct session *ses, const struct request *r)
-{
-    switch (r->type) {
-    case FE_PARSE:
-        return take_parse(ses, r);
-    case FE_BIND:
-        return take_bind(ses, r);
-    case FE_DESCRIBE:
-        return take_describe(ses, r);
-    case FE_CLOSE:
-        return take_close(ses, r);
-    default:
-        take_execute(ses, r);
-        return REQUEST_TAKEN;
-    }
 }

@@ -8,8 +8,12 @@
 
 struct session;
 
-/* The client is linked; the message is one of the five. */
-enum request_verdict extended_request(struct session *ses, const struct request *r);
+/* The client is linked, and the message is what the function is called after. */
+enum request_verdict extended_parse(struct session *ses, const struct request *r);
+enum request_verdict extended_bind(struct session *ses, const struct request *r);
+enum request_verdict extended_describe(struct session *ses, const struct request *r);
+enum request_verdict extended_execute(struct session *ses, const struct request *r);
+enum request_verdict extended_close(struct session *ses, const struct request *r);
 
 /* A Parse while no server is linked, of a statement that a server of the pool has parsed before:
  * gives the name, so that the client can be told ParseComplete at once. False: it needs a server.
