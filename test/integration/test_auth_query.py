@@ -177,7 +177,7 @@ def test_a_changed_password_works_at_once(start, server, method):
     server.sql("SET password_encryption = 'md5'; CREATE ROLE old_md5 LOGIN PASSWORD 'one'")
     hba = server.data / "pg_hba.conf"
     before = hba.read_text()
-    hba.write_text("host all old_md5 127.0.0.1/32 md5\n" + before)
+    hba.write_text("host all old_md5 samehost md5\n" + before)
     server.sql("SELECT pg_reload_conf()")
     try:
         wait_until(lambda: takes_md5(server), "the server has read its rules")

@@ -24,7 +24,8 @@ from test_reload import change, hang_up
 STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \S+ \[\d+\] "
 CLIENT = r"C-0x[0-9a-f]+: "
 SERVER = r"S-0x[0-9a-f]+: "
-PLACE = r"127\.0\.0\.1:\d+ "
+ADDRESS = r"(127\.0\.0\.1|\[::1\]):\d+"  # of "localhost", whichever comes first
+PLACE = ADDRESS + " "
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +259,7 @@ EVENTS = {
     "client that vanishes": (leaves(False), None, [
         rf"LOG {CLIENT}app/app@{PLACE}closing because: client unexpected eof \(age=\d+s\)$"]),
     "new server": (evicted, None, [
-        rf"LOG {SERVER}narrow/other@{PLACE}new connection to server \(from 127\.0\.0\.1:\d+\)$",
+        rf"LOG {SERVER}narrow/other@{PLACE}new connection to server \(from {ADDRESS}\)$",
         rf"LOG {SERVER}narrow/other@{PLACE}SSL established: TLSv1\.3/\S+$"]),
     "evicted server": (evicted, None, [
         rf"LOG {SERVER}narrow/\w+@{PLACE}closing because: evicted \(age=\d+s\)$"]),
