@@ -36,15 +36,21 @@ static const struct listener_ops ops = {.on_accept = on_accept, .on_trouble = on
 
 /* ---- the configuration's --------------------------------------------------------------- */
 
-/* As in PgBouncer an address that fails is a warning, as long as one works. But a port that is
- * taken is an error for whoever gave us a URL: the application would reach somebody else there. */
+/* As in PgBouncer an address that fails is a warning, as long as one works; of those that nobody
+ * has asked for, a machine without IPv6 has but one. But a port that is taken is an error for
+ * whoever gave us a URL: the application would reach somebody else there. */
 static bool could_not_listen(const struct config *cfg, const char *host, const struct error *err)
 {
-    char holder[HOLDER_TEXT];
-    bool taken = holder_of_port((uint16_t)cfg->listen_port, holder);
+    char holder[HOLDER_TEXT] = "";
+    bool taken = strcmp(err->sqlstate, SQLSTATE_OBJECT_IN_USE) == 0 &&
+                 holder_of_port((uint16_t)cfg->listen_port, holder);
     bool fatal = taken && cfg->profile == CONFIG_URL;
-    log_line(fatal ? LOG_FATAL_LEVEL : LOG_WARNING_LEVEL,
-             "failed to listen on %s port %d: %s%s%s%s", host, cfg->listen_port, err->text,
+    enum log_level level = LOG_INFO_LEVEL;
+    if (fatal)
+        level = LOG_FATAL_LEVEL;
+    else if (taken || cfg->origins[SETTING_listen_addr])
+        level = LOG_WARNING_LEVEL;
+    log_line(level, "failed to listen on %s port %d: %s%s%s%s", host, cfg->listen_port, err->text,
              holder[0] ? " (taken by " : "", holder, holder[0] ? ")" : "");
     if (fatal)
         log_info("another port: PGBALLAST_LISTEN_PORT=%d", cfg->listen_port + 1000);

@@ -210,7 +210,8 @@ static bool could_not(struct error *err, const struct addr *a, int fd)
     int number = errno;
     if (fd >= 0)
         close(fd);
-    return error_set(err, "", "could not listen on %s: %s", addr_text(a, text, sizeof text),
+    return error_set(err, number == EADDRINUSE ? SQLSTATE_OBJECT_IN_USE : "",
+                     "could not listen on %s: %s", addr_text(a, text, sizeof text),
                      strerror(number));
 }
 

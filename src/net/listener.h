@@ -48,7 +48,7 @@ bool listeners_can_reuse_port(struct error *err);
 
 /* `host`: "*", an address, or a name (asked of the system, which may block: at start only). Port 0
  * lets the kernel choose. All addresses of the host must succeed, but for those of a family that
- * this machine does not have. */
+ * this machine does not have. *err has SQLSTATE 55006 if somebody has the port, else none. */
 bool listeners_add_tcp(struct listeners *ls, const char *host, uint16_t port, struct error *err);
 /* A path, or '@' and an abstract name. A socket file that nobody answers on is replaced. */
 bool listeners_add_unix(struct listeners *ls, const char *path, mode_t mode, struct error *err);

@@ -154,6 +154,13 @@ def test_an_address_that_fails_is_a_warning_as_long_as_one_works(postgres, start
     assert f"LOG listening on 127.0.0.1:{pooler.port}" in pooler.log()
 
 
+def test_a_start_by_url_needs_but_one_address_of_its_machine(postgres, start_from_url):
+    url = f"postgresql://app:app%20secret@{postgres.host}:{postgres.port}/app?sslmode=require"
+    pooler = start_from_url(postgres, url, PGBALLAST_LISTEN_ADDR="127.0.0.1,198.51.100.1")
+    assert f"WARNING failed to listen on 198.51.100.1 port {pooler.port}" in pooler.log()
+    assert "taken by" not in pooler.log()
+
+
 def test_no_address_that_works_is_fatal(postgres, workspace):
     pooler = Pooler(workspace, postgres, listen_addr="198.51.100.1,203.0.113.1", unix_socket_dir=".")
     said = "FATAL failed to listen on any address in listen_addr list: 198.51.100.1,203.0.113.1"
