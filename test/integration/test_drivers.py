@@ -28,6 +28,7 @@ JDBC = Path("/usr/share/java/postgresql.jar")
 GO_PATH = Path("/usr/share/gocode")
 GO = {"GOPATH": str(GO_PATH), "GO111MODULE": "off", "GOTOOLCHAIN": "local"}
 NODE_PATH = Path("/usr/share/nodejs")
+NPM_PACKAGES = ("pg", "postgres", "knex", "sequelize", "typeorm", "reflect-metadata", "drizzle-orm", "kysely")
 
 
 class Driver(NamedTuple):
@@ -158,16 +159,16 @@ def test_a_driver_works_with_the_console_s_url(driver, run_driver):
 
 @pytest.fixture(scope="module")
 def node_modules(workspace):
-    """A directory with pg and postgres from npm, if PGBALLAST_NPM is set; else None."""
+    """A directory with NPM_PACKAGES, if PGBALLAST_NPM is set; else None."""
     if not os.environ.get("PGBALLAST_NPM"):
         return None
     directory = process.new_directory("npm", workspace)
     directory.chmod(0o755)
     subprocess.run(
         ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", directory]
-        + ["pg", "postgres"],
+        + [*NPM_PACKAGES],
         check=True,
-        timeout=120,
+        timeout=300,
     )
     return directory
 
@@ -196,7 +197,7 @@ def test_node_pg_verifies_the_certificate_that_print_ca_prints(
         NODE_PATH=str(NODE_PATH),
         NODE_EXTRA_CA_CERTS=str(certificate),
     )
-    assert words == ALL.split()
+    assert words == "connect prepared rollback error cancel pipeline crowd".split()
 
 
 def test_postgres_js_works_with_the_console_s_url(node_modules, run_driver):
@@ -204,3 +205,12 @@ def test_postgres_js_works_with_the_console_s_url(node_modules, run_driver):
         pytest.skip("not in Debian: PGBALLAST_NPM=1")
     driver = Driver("postgres_js.mjs", ("node",), sends_it=True)
     assert run_driver(driver, node_modules) == ALL.split()
+
+
+def test_what_sits_on_node_pg_works_with_the_console_s_url(node_modules, certificate, run_driver):
+    if node_modules is None:
+        pytest.skip("not in Debian: PGBALLAST_NPM=1")
+    words = run_driver(
+        Driver("node_orms.mjs", ("node",)), node_modules, NODE_EXTRA_CA_CERTS=str(certificate)
+    )
+    assert words == ["knex", "sequelize", "typeorm", "drizzle", "kysely"]

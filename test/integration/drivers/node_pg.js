@@ -52,6 +52,20 @@ async function cancel(client, pool) {
     assert.strictEqual(await first(client, 'SELECT 1'), 1);
 }
 
+// An older one has no pipelines; it sends one after the other, with the same answers.
+async function pipeline() {
+    const client = new Client({ connectionString, pipeline: true });
+    await client.connect();
+    const rollback = { name: 'rollback', text: 'ROLLBACK' };
+    for (let i = 0; i < 10; i++) {
+        const sent = ['BEGIN', increment(i), 'SELECT 1/0', increment(i), rollback, increment(i)];
+        const ends = await Promise.allSettled(sent.map((query) => client.query(query)));
+        const told = ends.map((end) => end.reason?.code ?? end.value.rows[0]?.n ?? end.value.command);
+        assert.deepStrictEqual(told, ['BEGIN', i + 1, '22012', '25P02', 'ROLLBACK', i + 1]);
+    }
+    await client.end();
+}
+
 async function member(number) {
     const client = new Client({ connectionString });
     await client.connect();
@@ -81,6 +95,8 @@ async function main() {
     await pool.end();
     console.log('cancel');
     await client.end();
+    await Promise.all(Array.from({ length: 5 }, pipeline));
+    console.log('pipeline');
     await Promise.all(Array.from({ length: 20 }, (_, number) => member(number)));
     console.log('crowd');
 }
