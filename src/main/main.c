@@ -65,12 +65,22 @@ static int answer_only(const struct options *o, const struct setup *s)
 
 /* ---- run ------------------------------------------------------------------------------- */
 
+/* Containers start as root where nobody says otherwise, and a URL alone is a complete start. */
+static const char *account(const struct options *o, const struct config *cfg)
+{
+    const char *named = o->user ? o->user : cfg->user;
+    if (named[0] || cfg->profile != CONFIG_URL || geteuid() != 0)
+        return named;
+    log_info("started as root, going on as user \"nobody\" (another: -u NAME)");
+    return "nobody";
+}
+
 /* Account, background, log, pid file: what comes before anything runs. *background is the
  * descriptor for daemon_started, or -1; *old whose place we take, or NULL. */
 static bool settle(const struct options *o, const struct config *cfg, int *background,
                    struct takeover **old, struct error *err)
 {
-    if (!daemon_switch_user(o->user ? o->user : cfg->user, err))
+    if (!daemon_switch_user(account(o, cfg), err))
         return false;
     daemon_harden();
     if (o->daemon && !cfg->pidfile[0])

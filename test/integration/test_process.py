@@ -287,6 +287,25 @@ def test_root_is_refused_unless_it_names_another_user(postgres, workspace):
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_root_with_nothing_but_a_url_becomes_nobody(postgres, workspace):
+    url = f"postgresql://app:app%20secret@{postgres.host}:{postgres.port}/app?sslmode=require"
+    pooler = Pooler.from_url(workspace, postgres, url)
+    with open(pooler.log_path, "ab") as log:
+        pooler.process = subprocess.Popen(
+            [str(pooler.command[0])], stderr=log, cwd="/", env=pooler.environment,
+            start_new_session=True,
+        )
+    try:
+        wait_until(pooler._listens, "the pooler listens")
+        with pooler.login() as client:
+            assert client.query("SELECT 1") == [["1"]]
+        assert pooler.status("Uid") == pwd.getpwnam("nobody").pw_uid
+        assert 'going on as user "nobody"' in pooler.log()
+    finally:
+        pooler.stop()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 def test_root_becomes_the_user_that_is_named_and_has_read_its_keys_before(postgres, workspace):
     pooler = Pooler(workspace, postgres, client_tls_sslmode="prefer", **own_certificate(postgres))
     key = pooler.directory / "key"
