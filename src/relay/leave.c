@@ -17,6 +17,7 @@
 #include "proto/report.h"
 #include "relay/broker.h"
 #include "relay/cancel.h"
+#include "relay/link.h"
 #include "relay/relay_impl.h"
 
 #include <string.h>
@@ -113,7 +114,7 @@ void leave_step(struct lent *l)
     if (server_get_state(l->server) == SERVER_CLOSING)
         return;
     if (server_status(l->server) != 'I' && !l->rolled_back) {
-        l->rolled_back = true;
+        l->rolled_back = l->saw_rollback = true; /* also what was set at its start */
         ask(l, "ROLLBACK");
         return;
     }
@@ -133,6 +134,7 @@ void leave_step(struct lent *l)
     }
     l->leaving = l->rolled_back = false;
     l->leave_deadline_us = 0;
+    link_forget(l);
     if (server_status(l->server) != 'I') {
         broker_close_server(l, "reset query failed");
         return;

@@ -438,10 +438,15 @@ struct param_set *link_view_behind_gate(struct lent *l)
     return param_builder_finish(&b);
 }
 
+void link_abandon(struct lent *l)
+{
+    l->gate_failed = l->fence_wait = l->unit_answered = false;
+    buf_reset(&l->gate_error);
+}
+
 void link_forget(struct lent *l)
 {
     close_gate(l);
     param_set_unref(&l->target);
-    l->gate_failed = l->fence_wait = l->unit_answered = false;
-    buf_reset(&l->gate_error);
+    link_abandon(l);
 }

@@ -55,7 +55,9 @@ void link_trust_reports(struct lent *l);
 /* A transaction that began with a gate has failed: what holds for the client. Where the server has
  * gone back to what it had for somebody else, that is the client's own value. Counted. */
 struct param_set *link_view_behind_gate(struct lent *l);
-/* Forgets whatever was pending (the server is closing). */
+/* The client is gone. What was sent ahead for it has yet to pass or to be refused. */
+void link_abandon(struct lent *l);
+/* Forgets whatever was pending (the server is closing, or has been cleaned). */
 void link_forget(struct lent *l);
 
 #endif

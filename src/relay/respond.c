@@ -133,6 +133,8 @@ static bool on_error(struct server *s, const struct expect *e, struct span messa
     if (l->cancel != CANCEL_NONE && span_is(r.sqlstate, SQLSTATE_QUERY_CANCELED))
         cancel_has_hit(l); /* whoever sent it */
     if (!l->session) {
+        if (e->owner == EXPECT_GATE || e->owner == EXPECT_FENCE)
+            param_set_unref(&l->target);
         if (care_is_running(l))
             care_failed(l, message);
         else if (leave_is_running(l))

@@ -136,7 +136,7 @@ static void leave_server(struct session *ses)
         return;
     ses->lent = NULL;
     l->session = NULL;
-    link_forget(l);
+    link_abandon(l);
     if (l->ledger.own) {
         broker_close_server(l, "replication client was closed");
         return;

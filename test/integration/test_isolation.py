@@ -165,6 +165,33 @@ def test_a_setting_of_the_next_transaction_is_there_when_it_begins(single, table
     assert table() == 1
 
 
+@pytest.mark.parametrize("last", ["SELECT 1", "SELECT 1/0"], ids=["open", "failed"])
+def test_a_transaction_that_its_client_leaves_takes_settings_with_it(single, last):
+    """PostgreSQL does not report work_mem: what the server has is known from what became of ours."""
+    with single.login() as plain:
+        assert plain.query("SHOW work_mem") == [["4MB"]]
+        with single.login(work_mem="5MB") as leaver:
+            leaver.query("BEGIN")
+            leaver.send(wire.query(last))
+            leaver.read_reply()
+        single.wait_for_pool(sv_idle=1, cl_active=1)
+        with single.login(work_mem="5MB") as heir:
+            assert heir.query("SHOW work_mem") == [["5MB"]]
+
+
+@pytest.mark.parametrize("text", ["SELECT pg_sleep(0.05)", "SELECT pg_sleep(0.05), 1/0"])
+@pytest.mark.parametrize("value", ["5MB", "nonsense"])
+def test_a_statement_that_its_client_does_not_wait_for_leaves_no_settings(single, text, value):
+    with single.login() as plain:
+        assert plain.query("SHOW work_mem") == [["4MB"]]
+        with single.login(work_mem=value) as leaver:
+            leaver.send(wire.query(text))
+        single.wait_for_pool(sv_idle=1, cl_active=1)
+        assert plain.query("SHOW work_mem") == [["4MB"]]
+        with single.login(work_mem="5MB") as heir:
+            assert heir.query("SHOW work_mem") == [["5MB"]]
+
+
 # What the client is told of its parameters
 
 
