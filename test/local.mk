@@ -420,6 +420,8 @@ REPLAY_TESTS = \
 	test/replay/refused-breaker-is-told-at-the-login.replay \
 	test/replay/refused-connections-back-off.replay \
 	test/replay/refused-fence-closes-the-connection.replay \
+	test/replay/rolled-back-gate-before-two-syncs.replay \
+	test/replay/rolled-back-gate-before-a-name-that-waits.replay \
 	test/replay/refused-gate-before-a-simple-query.replay \
 	test/replay/refused-gate-before-an-extended-query.replay \
 	test/replay/refused-gate-before-two-queries.replay \

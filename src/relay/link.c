@@ -233,7 +233,7 @@ __attribute__((always_inline)) static inline void join(struct session *ses, stru
 {
     ses->lent = l;
     l->session = ses;
-    l->error_since_ready = l->group_open = false;
+    l->error_since_ready = l->group_open = l->gate_undone = false;
     reset_forget(l);
     l->gate_unit = 0;
     names_begin(ses, l);
@@ -343,11 +343,10 @@ static void close_gate(struct lent *l)
 
 void link_settle(struct lent *l)
 {
-    bool rolled_back = false;
     if (l->gate_open) {
         /* Was it to a savepoint, or did the COMMIT end another transaction? */
         bool ambiguous = l->committed_behind_rollback;
-        rolled_back = !ambiguous && (l->error_since_ready || l->saw_rollback);
+        bool rolled_back = !ambiguous && (l->error_since_ready || l->saw_rollback);
         if (ambiguous) {
             l->close_when_idle = true;
             if (l->session) {
@@ -358,13 +357,14 @@ void link_settle(struct lent *l)
         }
         if (rolled_back)
             server_set_params(l->server, l->before_gate);
-        rolled_back |= ambiguous;
         close_gate(l);
+        l->gate_undone = rolled_back || ambiguous;
     }
     if (reset_settle(l))
         return;
-    /* Outside a transaction, what the server reports is the client's session. */
-    if (l->session && !rolled_back && !l->target &&
+    /* Outside a transaction, what the server reports is the client's session, but for a bare Sync
+     * behind a gate that was rolled back: then it is at somebody else's values. */
+    if (l->session && !l->gate_undone && !l->target &&
         client_params(l->session->client) != server_params(l->server))
         client_set_params(l->session->client, server_params(l->server));
 }
@@ -449,4 +449,5 @@ void link_forget(struct lent *l)
     close_gate(l);
     param_set_unref(&l->target);
     link_abandon(l);
+    l->gate_undone = false;
 }

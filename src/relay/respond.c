@@ -453,7 +453,8 @@ static void on_input_done(struct server *s)
     if (l->rare)
         sync_after_gate(l);
     if (!server_is_at_rest(s)) {
-        if (!l->gate_unit && server_expects(s)->count <= EXPECT_MAX / 2)
+        if ((!l->gate_unit || expect_is_empty(server_expects(s))) &&
+            server_expects(s)->count <= EXPECT_MAX / 2)
             continue_held(l->session);
         return;
     }
