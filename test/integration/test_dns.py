@@ -94,6 +94,17 @@ def test_a_client_waits_for_a_name_that_does_not_exist_yet(start, names):
             assert client.query("SELECT 1") == [["1"]]
 
 
+def test_an_address_that_refuses_is_passed_over(start, names):
+    names.names[NAME] = ["127.0.0.9", "127.0.0.1"]
+    pooler = start(default_pool_size=4)
+    clients = [pooler.login() for _ in range(4)]
+    for client in clients:
+        client.query("BEGIN")
+    assert servers(pooler) == ["127.0.0.1"] * 4
+    for client in clients:
+        client.close()
+
+
 def test_a_client_is_told_that_the_name_does_not_exist(start, names):
     del names.names[NAME]
     pooler = start(query_wait_timeout=2)
