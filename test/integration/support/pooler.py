@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg2
 import psycopg2.extras
+import pytest
 
 from . import process
 from .postgres import USERS
@@ -276,4 +277,8 @@ class Pooler:
         return self.status("VmHWM")
 
     def descriptors(self):
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        """Of a process that lets nobody look at its secrets: only root may count them."""
+        try:
+            return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        except PermissionError:
+            pytest.skip("only root may count the descriptors")
