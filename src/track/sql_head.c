@@ -400,9 +400,12 @@ enum sql_reset sql_head_reset(struct span text, struct span *name_out)
     struct token t = first_token(&l);
     if (is_word(&t, "SET"))
         return set_default(&l, name_out);
-    if (!is_word(&t, "RESET"))
+    bool discards = is_word(&t, "DISCARD");
+    if (!discards && !is_word(&t, "RESET"))
         return SQL_RESETS_NOTHING;
     t = next_token(&l);
+    if (discards)
+        return is_word(&t, "ALL") ? SQL_RESETS_ALL : SQL_RESETS_NOTHING;
     if (!is_name(&t))
         return SQL_RESETS_UNKNOWN;
     bool all = is_word(&t, "ALL");

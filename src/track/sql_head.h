@@ -50,7 +50,7 @@ enum sql_command sql_head_command(struct span text, struct span *name_out, bool 
 enum sql_reset {
     SQL_RESETS_NOTHING,
     SQL_RESETS_ONE,     /* RESET name, RESET TIME ZONE ..., SET name TO DEFAULT, and nothing else */
-    SQL_RESETS_ALL,     /* exactly RESET ALL */
+    SQL_RESETS_ALL,     /* exactly RESET ALL, or DISCARD ALL */
     SQL_RESETS_UNKNOWN, /* it begins with RESET and is none of these */
 };
 

@@ -142,6 +142,19 @@ def test_reset_goes_back_to_the_client_s_own_start(single, text):
         assert first.parameters["DateStyle"] == "SQL, DMY"
 
 
+@pytest.mark.parametrize("text", ["RESET ALL", "DISCARD ALL"])
+@pytest.mark.parametrize("way", ["simple", "extended"])
+def test_what_is_sent_behind_a_reset_has_the_client_s_own_start(single, text, way):
+    with single.login(timezone="Asia/Tokyo") as client:
+        reset = wire.query(text) if way == "simple" else extended(text) + wire.SYNC
+        failing = wire.bind(statement="nope") + wire.SYNC
+        client.send(reset, failing, wire.query("SHOW timezone"), extended("SHOW timezone"), wire.SYNC)
+        assert client.read_reply()[-1] == "Z"
+        assert client.read_reply() == "EZ"
+        assert client.rows() == [["Asia/Tokyo"]]
+        assert client.rows() == [["Asia/Tokyo"]]
+
+
 @pytest.mark.parametrize("text", ["RESET datestyle", "SET datestyle TO DEFAULT"])
 def test_reset_of_one_setting_leaves_the_others(single, text):
     mine = {"datestyle": "SQL, DMY", "client_encoding": "LATIN1"}
