@@ -389,7 +389,9 @@ REPLAY_TESTS = \
 	test/replay/idle-server-says-goodbye.replay \
 	test/replay/idle-transaction-begins-when-the-statement-ends.replay \
 	test/replay/idle-transaction-timeout.replay \
+	test/replay/large-parse-does-not-uncover-the-unnamed-statement-of-others.replay \
 	test/replay/large-parse-keeps-the-server.replay \
+	test/replay/large-unnamed-statement-is-followed.replay \
 	test/replay/malformed-messages-of-clients.replay \
 	test/replay/malformed-messages-of-servers.replay \
 	test/replay/malformed-reports-of-servers.replay \
@@ -461,6 +463,7 @@ REPLAY_TESTS = \
 	test/replay/starting-database-is-waited-for.replay \
 	test/replay/statement-mode-refuses-transactions.replay \
 	test/replay/statement-parsed-under-another-datestyle.replay \
+	test/replay/text-that-one-server-knows-is-not-taken-to-be-on-another.replay \
 	test/replay/too-many-clients-already.replay \
 	test/replay/transaction-timeout.replay \
 	test/replay/unknown-database-at-the-server.replay \

@@ -31,7 +31,8 @@ static size_t wanted(const struct message_row *row, struct frame f, struct span 
     case MESSAGE_STREAM:
         return FRAME_HEADER;
     case MESSAGE_WHOLE:
-        return f.total <= row->max_len + 1 ? f.total : FRAME_HEADER;
+        /* Else it streams, but whether it begins with a name must be seen. */
+        return f.total <= row->max_len + 1 ? f.total : FRAME_HEADER + 1;
     case MESSAGE_HEAD: {
         /* Two strings, the portal's and the statement's name. */
         size_t n = in.n < f.total ? in.n : f.total;

@@ -170,12 +170,13 @@ static bool lacks_values(const struct session *ses)
 static uint64_t drop_unnamed(struct session *ses)
 {
     struct client_statements *cs = client_statements_of(ses->client);
-    server_statements_set_unnamed(server_statements_of(ses->lent->server), 0, 0, 0);
     if (!client_statements_unnamed_changes(cs) &&
         (!ses->lent->group_open || !client_statements_unnamed_generation(cs))) {
+        server_statements_set_unnamed(server_statements_of(ses->lent->server), 0, 0, 0);
         client_statements_drop_unnamed(cs);
         return 0;
     }
+    names_unnamed_changes(ses);
     client_statements_close_unnamed(cs, ses->lent->unit);
     return NAMES_UNNAMED;
 }

@@ -124,16 +124,40 @@ static enum request_verdict parse_named(struct session *ses, const struct fronte
     return REQUEST_TAKEN;
 }
 
-static void parse_unnamed(struct session *ses, const struct request *r,
-                          const struct frontend_parse *m)
+static void pass_unnamed(struct session *ses, const struct request *r)
 {
-    struct param_set *params = names_state_is_uncertain(ses->lent) ? NULL : provide_params(ses);
-    client_statements_set_unnamed(provide_names(ses), m->query, m->oids, m->n_oids, params,
-                                  ses->lent->unit);
     server_statements_set_unnamed(provide_have(ses), ses->id,
                                   client_statements_unnamed_generation(provide_names(ses)),
                                   ses->lent->unit);
     pass_as(ses, r, EXPECT_PARSE, NAMES_UNNAMED);
+}
+
+static void parse_unnamed(struct session *ses, const struct request *r,
+                          const struct frontend_parse *m)
+{
+    struct param_set *params = names_state_is_uncertain(ses->lent) ? NULL : provide_params(ses);
+    names_unnamed_changes(ses);
+    client_statements_set_unnamed(provide_names(ses), m->query, m->oids, m->n_oids, params,
+                                  ses->lent->unit);
+    pass_unnamed(ses, r);
+}
+
+static bool begins_with_no_name(const struct request *r)
+{
+    return r->bytes.n > FRAME_HEADER && r->bytes.p[FRAME_HEADER] == '\0';
+}
+
+/* Too large to keep a copy: it streams, and the client keeps the server. */
+static void parse_large(struct session *ses, const struct request *r)
+{
+    ses->pins |= PIN_LARGE_PARSE;
+    if (begins_with_no_name(r)) {
+        names_unnamed_changes(ses);
+        client_statements_set_unnamed_unseen(provide_names(ses), ses->lent->unit);
+        pass_unnamed(ses, r);
+    } else {
+        pass(ses, r, EXPECT_PARSE);
+    }
 }
 
 /* Where names are not followed, a statement is taken to be run when it is parsed. */
@@ -157,11 +181,7 @@ enum request_verdict extended_parse(struct session *ses, const struct request *r
         return REQUEST_TAKEN;
     }
     if (!r->last || r->body_len > STATEMENT_PARSE_MAX) {
-        /* Too large to keep a copy: it streams, and the client keeps the server. */
-        ses->pins |= PIN_LARGE_PARSE;
-        client_statements_drop_unnamed(provide_names(ses));
-        server_statements_set_unnamed(provide_have(ses), 0, 0, 0);
-        pass(ses, r, EXPECT_PARSE);
+        parse_large(ses, r);
         return REQUEST_TAKEN;
     }
     if (!frontend_parse_parse(body_of(r), &m))
@@ -178,15 +198,10 @@ enum request_verdict extended_parse(struct session *ses, const struct request *r
     return verdict;
 }
 
-/* Nearly always, where a Parse is what gets a client its server: one look. */
-static bool begins_with_no_name(const struct request *r)
-{
-    return r->bytes.n > FRAME_HEADER && r->bytes.p[FRAME_HEADER] == '\0';
-}
-
 bool extended_parse_alone(struct session *ses, const struct request *r)
 {
     struct frontend_parse m;
+    /* Nearly always, where a Parse is what gets a client its server: one look. */
     if (begins_with_no_name(r) || !ses->follows_statements || !r->last ||
         r->body_len > STATEMENT_PARSE_MAX || !frontend_parse_parse(body_of(r), &m) || !m.name.n ||
         client_statements_is_full(provide_names(ses)) ||
@@ -351,8 +366,8 @@ enum request_verdict extended_close(struct session *ses, const struct request *r
         return REQUEST_TAKEN;
     }
     if (!m.name.n) {
+        names_unnamed_changes(ses);
         client_statements_close_unnamed(provide_names(ses), ses->lent->unit);
-        server_statements_set_unnamed(provide_have(ses), 0, 0, 0);
         pass_as(ses, r, EXPECT_CLOSE, NAMES_UNNAMED);
         return REQUEST_TAKEN;
     }

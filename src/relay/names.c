@@ -176,18 +176,32 @@ void names_failed(struct lent *l, const struct expect *e, struct span sqlstate)
     }
 }
 
+void names_unnamed_changes(struct session *ses)
+{
+    struct client_statements *cs = client_statements_of(ses->client);
+    struct server_statements *have = server_statements_of(ses->lent->server);
+    uint64_t generation = client_statements_unnamed_generation(cs);
+    client_statements_note_unnamed_there(cs,
+                                         server_statements_unnamed_is(have, ses->id, generation));
+    server_statements_set_unnamed(have, 0, 0, 0);
+}
+
 /* The server has what it had; what the client's last Parse was, it may know alone. */
 static void unnamed_skipped(struct lent *l)
 {
     struct client_statements *cs = names_of(l);
     struct server_statements *have = server_statements_of(l->server);
-    server_statements_set_unnamed(have, 0, 0, 0);
-    if (!cs)
+    if (!cs) {
+        server_statements_set_unnamed(have, 0, 0, 0);
         return;
+    }
     client_statements_unnamed_skipped(cs);
-    if (client_statements_unnamed_generation(cs) && !client_statements_unnamed_query(cs).p)
-        server_statements_set_unnamed(have, l->session->id,
-                                      client_statements_unnamed_generation(cs), 0);
+    uint64_t generation = client_statements_unnamed_generation(cs);
+    if (server_statements_unnamed_is(have, l->session->id, generation))
+        return; /* it was sent behind what was skipped */
+    server_statements_set_unnamed(have, 0, 0, 0);
+    if (!client_statements_unnamed_query(cs).p && client_statements_unnamed_was_there(cs))
+        server_statements_set_unnamed(have, l->session->id, generation, 0);
 }
 
 void names_skipped(struct lent *l, const struct expect *e)

@@ -46,6 +46,9 @@ void names_note_sets(struct lent *l, struct span text, enum reset_text kind);
 /* Is a statement on its way that may change what a Parse behind it depends on? */
 bool names_state_is_uncertain(const struct lent *l);
 
+/* A message is being sent that changes the client's unnamed statement. */
+void names_unnamed_changes(struct session *ses);
+
 /* The message was answered; was answered by an error; was skipped behind one. */
 void names_answered(struct lent *l, const struct expect *e);
 void names_failed(struct lent *l, const struct expect *e, struct span sqlstate);

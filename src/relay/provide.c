@@ -94,8 +94,6 @@ void provide_statement(struct session *ses, struct statement *st)
  * says in its own words that there is none. */
 static void drop_unnamed_of_others(struct session *ses)
 {
-    if (ses->pins & PIN_LARGE_PARSE)
-        return; /* then it may be this client's, too large to be remembered */
     frontend_build_close(provide_out(ses), 'S', span_str(""));
     provide_expect(ses, EXPECT_CLOSE, EXPECT_OURS, 0, 0);
     server_statements_set_unnamed(provide_have(ses), 0, 0, 0);

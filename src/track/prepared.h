@@ -167,6 +167,11 @@ size_t client_statements_bytes(const struct client_statements *cs);
 void client_statements_set_unnamed(struct client_statements *cs, struct span query,
                                    struct span oids, unsigned n_oids, struct param_set *params,
                                    uint64_t unit);
+/* Its Parse is too large to be copied: only the server will know the text. */
+void client_statements_set_unnamed_unseen(struct client_statements *cs, uint64_t unit);
+/* Ahead of a change: does the server have it? It still does if what is sent then is skipped. */
+void client_statements_note_unnamed_there(struct client_statements *cs, bool there);
+bool client_statements_unnamed_was_there(const struct client_statements *cs);
 /* It is closed, by a message that may still be skipped. */
 void client_statements_close_unnamed(struct client_statements *cs, uint64_t unit);
 /* The oldest change was answered; a Parse that fails leaves no unnamed statement. */

@@ -35,7 +35,8 @@ struct client_name {
 struct unnamed {
     TAILQ_ENTRY(unnamed) link;
     bool exists;
-    bool lost; /* the text is known to the server alone */
+    bool lost;  /* the text is known to the server alone */
+    bool there; /* the server had it when the change behind it was sent */
     struct sql_traits traits;
     uint16_t n_oids;
     size_t query_n;

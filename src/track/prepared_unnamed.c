@@ -50,7 +50,7 @@ static struct unnamed *append(struct client_names *names, uint64_t unit)
     names->spare = NULL;
     if (!u)
         u = xcalloc(1, sizeof *u);
-    u->exists = u->lost = false;
+    u->exists = u->lost = u->there = false;
     u->unit = unit;
     u->generation = ++names->unnamed_generation;
     TAILQ_INSERT_TAIL(&names->unnamed, u, link);
@@ -98,6 +98,26 @@ void client_statements_set_unnamed(struct client_statements *cs, struct span que
         names->unsettled |= !params;
     }
     keep_text(names, u, query, oids);
+}
+
+void client_statements_set_unnamed_unseen(struct client_statements *cs, uint64_t unit)
+{
+    struct unnamed *u = begin_change(client_names_of(cs), unit);
+    u->exists = u->lost = true;
+    u->traits = (struct sql_traits){0};
+}
+
+void client_statements_note_unnamed_there(struct client_statements *cs, bool there)
+{
+    struct unnamed *u = newest(cs);
+    if (u)
+        u->there = there;
+}
+
+bool client_statements_unnamed_was_there(const struct client_statements *cs)
+{
+    const struct unnamed *u = newest(cs);
+    return u && u->there;
 }
 
 void client_statements_close_unnamed(struct client_statements *cs, uint64_t unit)
