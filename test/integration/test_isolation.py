@@ -199,7 +199,7 @@ def test_a_statement_that_its_client_does_not_wait_for_leaves_no_settings(single
         assert plain.query("SHOW work_mem") == [["4MB"]]
         with single.login(work_mem=value) as leaver:
             leaver.send(wire.query(text))
-        single.wait_for_pool(sv_idle=1, cl_active=1)
+        single.wait_for_pool(cl_active=1)
         assert plain.query("SHOW work_mem") == [["4MB"]]
         with single.login(work_mem="5MB") as heir:
             assert heir.query("SHOW work_mem") == [["5MB"]]
