@@ -85,6 +85,7 @@ class Pooler:
         self.directory = process.new_directory("pooler", parent)
         self.log_path = self.directory / "pooler.log"
         self.port = settings.get("listen_port") or process.free_port()
+        self.socket_directory = None
         self.process = None
         self.pass_fds = ()
         program = self.directory / "pgballast"
@@ -112,6 +113,7 @@ class Pooler:
             "server_tls_ca_file": upstream.ca_file,
             **settings,
         }
+        self.socket_directory = values["unix_socket_dir"]
         lines = ["[databases]"]
         lines += [f"{name} = {line}" for name, line in databases.items()]
         lines += ["", "[peers]"] + [f"{number} = {line}" for number, line in peers.items()]
@@ -154,7 +156,11 @@ class Pooler:
             raise AssertionError(
                 f"the pooler exits with {self.process.returncode}:\n{self.log()[-3000:]}"
             )
-        return process.accepts_connections(self.port)
+        return process.accepts_connections(self.port) and self._listens_on_its_file()
+
+    def _listens_on_its_file(self):
+        """It is opened after the port; between bind(2) and listen(2) it refuses."""
+        return not self.socket_directory or process.listens_on_file(f".s.PGSQL.{self.port}")
 
     def is_running(self):
         return self.process is not None and self.process.poll() is None

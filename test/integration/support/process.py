@@ -70,6 +70,16 @@ def accepts_connections(port, host="127.0.0.1"):
         return False
 
 
+def listens_on_file(name):
+    """Whether a Unix socket of this name is open, without a connection that somebody counts.
+
+    Only the name: a directory is told as the program was, and one that takes over appends to it.
+    """
+    listening = "00010000"  # __SO_ACCEPTCON of linux/net.h, in the flags of /proc/net/unix
+    rows = (line.split() for line in Path("/proc/net/unix").read_text().splitlines())
+    return any(row[3] == listening and name in row[-1] for row in rows)
+
+
 def start(command, log_path, cwd, env=None, pass_fds=()):
     """Start a process in a session of its own, both outputs going to the file `log_path`."""
     with open(log_path, "ab") as log:
