@@ -73,12 +73,6 @@ static bool find_mechanism(const struct scram_server *s, struct span name,
     return true;
 }
 
-static bool starts_with(struct span text, const char *prefix)
-{
-    size_t n = strlen(prefix);
-    return text.n >= n && memcmp(text.p, prefix, n) == 0;
-}
-
 /* gs2-header     = gs2-cbind-flag "," [ authzid ] ","
  * gs2-cbind-flag = ("p=" cb-name) / "n" / "y"            authzid = "a=" saslname */
 static enum scram_result read_gs2_header(const struct scram_server *s,
@@ -95,7 +89,7 @@ static enum scram_result read_gs2_header(const struct scram_server *s,
     if (flag == 'y' && s->offer == SCRAM_OFFER_PLUS)
         return failed(err, SQLSTATE_INVALID_AUTHORIZATION,
                       "SCRAM-SHA-256-PLUS not used although it was offered");
-    if (starts_with(in, scram_gs2_header(flag)))
+    if (span_starts(in, scram_gs2_header(flag)))
         return SCRAM_OK;
     return bad(err, flag == 'p' ? "channel binding type or authorization identity not understood"
                                 : "channel binding flag or authorization identity not understood");
