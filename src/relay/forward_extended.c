@@ -115,10 +115,10 @@ static enum request_verdict parse_named(struct session *ses, const struct fronte
         parse_again(ses, m, named.statement, named.serial);
         return REQUEST_TAKEN;
     }
-    struct statement *st =
-        names_state_is_uncertain(ses->lent)
-            ? statement_private(m->query, m->oids, m->n_oids)
-            : statement_intern(m->query, m->oids, m->n_oids, provide_params(ses));
+    struct statement *st = names_state_is_uncertain(ses->lent)
+                               ? statement_private(m->query, m->oids, m->n_oids)
+                               : statement_intern(m->query, m->oids, m->n_oids, provide_params(ses),
+                                                  place_definitions(ses->place));
     define(ses, m->name, st);
     statement_unref(&st);
     return REQUEST_TAKEN;
@@ -207,7 +207,8 @@ bool extended_parse_alone(struct session *ses, const struct request *r)
         client_statements_is_full(provide_names(ses)) ||
         client_statements_find(provide_names(ses), m.name))
         return false;
-    struct statement *st = statement_intern(m.query, m.oids, m.n_oids, client_params(ses->client));
+    struct statement *st = statement_intern(m.query, m.oids, m.n_oids, client_params(ses->client),
+                                            place_definitions(ses->place));
     bool known = place_has_parsed(ses->place, statement_id(st));
     if (known) {
         client_statements_define(provide_names(ses), m.name, st, 0, false);

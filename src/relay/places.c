@@ -182,6 +182,7 @@ struct pool *places_find(struct places *places, struct setup *setup,
     struct place *p = xcalloc(1, sizeof *p);
     mutex_init(&p->shared.m);
     p->shared.terms = make_terms(places, setup, login, database, pool_user);
+    atomic_init(&p->definitions, definitions_of(p->shared.terms->database));
     p->figures = figures_new_beside(places->console_figures);
     p->limits = limits;
     p->caps[0] = limits_get(limits, POOL_CAP_DATABASE, database, &entry.database_cap);
@@ -298,6 +299,7 @@ uint64_t places_renew(struct places *places, struct pool *pool, struct setup *se
     before = p->shared.terms;
     p->shared.terms = fresh;
     mutex_unlock(&p->shared.m);
+    atomic_store_explicit(&p->definitions, definitions_of(fresh->database), memory_order_relaxed);
     terms_unref(&before);
 
     fill_entry(&entry, setup_config(setup), &login);

@@ -30,6 +30,8 @@ struct place {
      * of that, so that a database that nobody uses may sleep. Relaxed; 0: never; up to
      * PLACE_ACTIVE_STEP_US late. */
     _Atomic uint64_t active_us;
+    /* Of the database that the terms name, beside them: each Parse looks. Relaxed. */
+    struct definitions *_Atomic definitions;
 
     struct {
         struct mutex m;
@@ -45,6 +47,11 @@ static inline void place_note_active(struct place *p, uint64_t now_us)
     uint64_t before = atomic_load_explicit(&p->active_us, memory_order_relaxed);
     if (!before || now_us > before + PLACE_ACTIVE_STEP_US)
         atomic_store_explicit(&p->active_us, now_us, memory_order_relaxed);
+}
+
+static inline const struct definitions *place_definitions(struct place *p)
+{
+    return atomic_load_explicit(&p->definitions, memory_order_relaxed);
 }
 
 struct places *places_new(struct registry *registry, unsigned n_workers,

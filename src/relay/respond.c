@@ -269,7 +269,7 @@ static void note_command(struct lent *l, const struct expect *e, struct span tag
     if (span_is(tag, "SAVEPOINT") || span_is(tag, "RELEASE"))
         l->in_savepoint = tag.p[0] == 'S';
     if (changes_definitions(tag))
-        statements_outdate_all();
+        definitions_changed(definitions_of(l->terms->database));
     reset_note_run(l, tag);
     if (span_is(tag, "DISCARD ALL") || span_is(tag, "DEALLOCATE ALL")) {
         /* Alone, it has a serial and was seen when it was sent. */

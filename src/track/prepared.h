@@ -36,10 +36,18 @@ struct statement;
 /* Room for a statement's name on servers: "PGBALLAST_", 20 digits, NUL. */
 #define STATEMENT_NAME 32
 
+/* How often the definitions in a database have changed: what a text was parsed as before, it may
+ * not be parsed as any more. The database is named as its server calls it; those of one name on
+ * several servers (a replica, a host by two names) have it in common. Any thread; for ever. */
+struct definitions;
+struct definitions *definitions_of(const char *database);
+/* They have changed: statement_intern makes new statements for texts that were parsed before. */
+void definitions_changed(struct definitions *d);
+
 /* `oids` are the n_oids parameter types as they stand in the Parse message (4 bytes each, most
  * significant first). Of `params` the part is kept that parsing depends on. Returns a reference. */
 struct statement *statement_intern(struct span query, struct span oids, unsigned n_oids,
-                                   struct param_set *params);
+                                   struct param_set *params, const struct definitions *d);
 /* The same while it is not known what it will be parsed under, because a SET is on its way in front
  * of it: shared with nobody. statement_params is NULL until statement_settle. */
 struct statement *statement_private(struct span query, struct span oids, unsigned n_oids);
@@ -48,8 +56,6 @@ void statement_settle(struct statement *st, struct param_set *params);
 /* What it would be parsed as has changed: whoever parses the same text from now on gets another
  * statement. Those that have it keep it, as they would on a server of their own. */
 void statement_outdate(struct statement *st);
-/* The same for all that were parsed until now: definitions in a database have changed. */
-void statements_outdate_all(void);
 struct statement *statement_ref(struct statement *st);
 /* Gives it back and clears the pointer. NULL is fine. */
 void statement_unref(struct statement **st);

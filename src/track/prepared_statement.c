@@ -22,7 +22,7 @@ struct statement {
     struct intern intern; /* first; its id is the statement's */
     struct param_set *params;
     _Atomic uint64_t nonce; /* 0: may be shared; else nobody finds it */
-    uint64_t age;           /* how often definitions had changed (statements_outdate_all) */
+    uint64_t age;           /* how often definitions had changed */
     struct sql_traits traits;
     size_t query_n;
     size_t tail_n;
@@ -40,7 +40,26 @@ struct content {
 
 static _Atomic size_t bytes_total, count_total;
 static _Atomic uint64_t last_nonce;
-static _Atomic uint64_t current_age;
+
+struct definitions {
+    _Atomic uint64_t age;
+};
+
+/* By the database's name: clients may ask for any number of names. Two names that meet here outdate
+ * each other's statements, which costs a Parse. */
+static struct definitions all_definitions[1024];
+
+struct definitions *definitions_of(const char *database)
+{
+    struct span name = span_str(database);
+    size_t n = sizeof all_definitions / sizeof all_definitions[0];
+    return &all_definitions[hash_bytes(name.p, name.n, 0) % n];
+}
+
+void definitions_changed(struct definitions *d)
+{
+    atomic_fetch_add(&d->age, 1);
+}
 
 static bool same_content(const struct intern *member, const void *probe)
 {
@@ -104,13 +123,13 @@ static struct statement *publish(const struct content *c, uint64_t hash, struct 
 }
 
 struct statement *statement_intern(struct span query, struct span oids, unsigned n_oids,
-                                   struct param_set *params)
+                                   struct param_set *params, const struct definitions *d)
 {
     struct content c = {.query = query,
                         .oids = oids,
                         .n_oids = n_oids,
                         .fingerprint = params_fingerprint(params),
-                        .age = atomic_load(&current_age)};
+                        .age = atomic_load(&d->age)};
     uint64_t hash = hash_content(&c);
     struct statement *st = (struct statement *)intern_find(&statements, hash, &c);
     return st ? st : publish(&c, hash, params);
@@ -130,11 +149,6 @@ struct statement *statement_private(struct span query, struct span oids, unsigne
 void statement_outdate(struct statement *st)
 {
     atomic_store_explicit(&st->nonce, next_nonce(), memory_order_relaxed);
-}
-
-void statements_outdate_all(void)
-{
-    atomic_fetch_add(&current_age, 1);
 }
 
 void statement_settle(struct statement *st, struct param_set *params)

@@ -90,6 +90,24 @@ def test_a_parse_behind_a_change_of_definitions_is_one(single, table):
         assert run(two, "u") == [["x"]]
 
 
+def name_on_server(wire, name, text):
+    prepare(wire, name, text)
+    run(wire, name)
+    return wire.query(
+        f"SELECT name FROM pg_prepared_statements WHERE statement = '{text}' ORDER BY prepare_time"
+    )[-1]
+
+
+def test_a_change_of_definitions_is_of_its_database(single, table):
+    text = "SELECT 40 + 2"
+    with single.login() as one, single.login(database="second") as two:
+        before = [name_on_server(wire, "s", text) for wire in (one, two)]
+        one.query("ALTER TABLE changing ADD m int DEFAULT 2")
+        after = [name_on_server(wire, "t", text) for wire in (one, two)]
+    assert after[0] != before[0]
+    assert after[1] == before[1]
+
+
 @pytest.mark.parametrize(
     ("text", "change", "sqlstate"),
     [

@@ -14,7 +14,7 @@ static const struct span no_oids = {NULL, 0};
 
 static inline struct statement *intern(const char *query, struct param_set *params)
 {
-    return statement_intern(span_str(query), no_oids, 0, params);
+    return statement_intern(span_str(query), no_oids, 0, params, definitions_of("db"));
 }
 
 static inline void assert_unnamed(const struct client_statements *cs, const char *query,

@@ -21,7 +21,7 @@ static struct statement *make_statement(unsigned kind, struct param_set *params)
 {
     char query[32];
     snprintf(query, sizeof query, "select %u", kind);
-    return statement_intern(span_str(query), span_of(NULL, 0), 0, params);
+    return statement_intern(span_str(query), span_of(NULL, 0), 0, params, definitions_of("db"));
 }
 
 /* Makes, checks and drops a few things over and over; whatever is equal must be the same while

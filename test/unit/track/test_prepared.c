@@ -9,11 +9,16 @@ static void test_the_same_parse_is_the_same_statement(void **state)
     (void)state;
     static const uint8_t int4[] = {0, 0, 0, 23}, two[] = {0, 0, 0, 23, 0, 0, 0, 25};
     struct param_set *p = SET("application_name", "a"), *q = SET("application_name", "b");
-    struct statement *a = statement_intern(span_str("select $1"), span_of(int4, 4), 1, p);
-    struct statement *b = statement_intern(span_str("select $1"), span_of(int4, 4), 1, q);
-    struct statement *c = statement_intern(span_str("select $1"), span_of(two, 8), 2, p);
-    struct statement *d = statement_intern(span_str("select $1"), no_oids, 0, p);
-    struct statement *e = statement_intern(span_str("select $1 "), span_of(int4, 4), 1, p);
+    struct statement *a =
+        statement_intern(span_str("select $1"), span_of(int4, 4), 1, p, definitions_of("db"));
+    struct statement *b =
+        statement_intern(span_str("select $1"), span_of(int4, 4), 1, q, definitions_of("db"));
+    struct statement *c =
+        statement_intern(span_str("select $1"), span_of(two, 8), 2, p, definitions_of("db"));
+    struct statement *d =
+        statement_intern(span_str("select $1"), no_oids, 0, p, definitions_of("db"));
+    struct statement *e =
+        statement_intern(span_str("select $1 "), span_of(int4, 4), 1, p, definitions_of("db"));
     assert_ptr_equal(a, b);
     assert_ptr_not_equal(a, c);
     assert_ptr_not_equal(a, d);
@@ -70,16 +75,22 @@ static void test_an_outdated_statement_stays_with_those_who_have_it(void **state
     param_set_unref(&p);
 }
 
-static void test_all_statements_are_outdated_at_once(void **state)
+static void test_a_change_of_definitions_is_of_one_database(void **state)
 {
     (void)state;
     struct param_set *p = param_set_empty();
-    struct statement *old = intern("select * from t", p);
-    statements_outdate_all();
-    struct statement *now = intern("select * from t", p), *again = intern("select * from t", p);
+    struct span text = span_str("select * from t");
+    struct definitions *one = definitions_of("one"), *two = definitions_of("two");
+    struct statement *old = statement_intern(text, no_oids, 0, p, one);
+    struct statement *beside = statement_intern(text, no_oids, 0, p, two);
+    definitions_changed(one);
+    struct statement *now = statement_intern(text, no_oids, 0, p, one);
+    struct statement *again = statement_intern(text, no_oids, 0, p, one);
+    struct statement *still = statement_intern(text, no_oids, 0, p, two);
     assert_ptr_not_equal(old, now);
     assert_ptr_equal(now, again);
-    struct statement *all[] = {old, now, again};
+    assert_ptr_equal(beside, still);
+    struct statement *all[] = {old, beside, now, again, still};
     for (size_t i = 0; i < ROWS(all); i++)
         statement_unref(&all[i]);
     param_set_unref(&p);
@@ -109,7 +120,8 @@ static void test_a_server_is_given_the_parse_under_our_name(void **state)
     assert_string_equal(statement_server_name(1, name), "PGBALLAST_1");
     assert_string_equal(statement_server_name(UINT64_MAX, name), "PGBALLAST_18446744073709551615");
     for (size_t i = 0; i < ROWS(queries); i++) {
-        struct statement *st = statement_intern(span_str(queries[i]), span_of(oids, 8), 2, p);
+        struct statement *st =
+            statement_intern(span_str(queries[i]), span_of(oids, 8), 2, p, definitions_of("db"));
         struct buf out = {0};
         struct frame f = {0};
         struct frontend_parse m;
@@ -329,7 +341,7 @@ static void test_the_names_of_a_client_are_bounded(void **state)
     char *big = malloc(STATEMENT_PARSE_MAX);
     assert_non_null(big);
     memset(big, ' ', STATEMENT_PARSE_MAX);
-    st = statement_intern(span_of(big, STATEMENT_PARSE_MAX), no_oids, 0, p);
+    st = statement_intern(span_of(big, STATEMENT_PARSE_MAX), no_oids, 0, p, definitions_of("db"));
     client_statements_init(&cs);
     unsigned n = 0;
     for (; !client_statements_is_full(&cs); n++) {
@@ -584,7 +596,7 @@ int main(void)
         cmocka_unit_test(test_the_same_parse_is_the_same_statement),
         cmocka_unit_test(test_a_date_under_another_DateStyle_is_another_statement),
         cmocka_unit_test(test_an_outdated_statement_stays_with_those_who_have_it),
-        cmocka_unit_test(test_all_statements_are_outdated_at_once),
+        cmocka_unit_test(test_a_change_of_definitions_is_of_one_database),
         cmocka_unit_test(test_ids_are_not_used_again),
         cmocka_unit_test(test_a_server_is_given_the_parse_under_our_name),
         cmocka_unit_test(test_a_provoked_error_gets_the_words_for_the_clients_name),
