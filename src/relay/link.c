@@ -178,8 +178,10 @@ static bool take_aim(struct session *ses, struct diff_run *d)
     struct param_set *have = server_params(l->server);
     *d = (struct diff_run){.ses = ses, .may_fence = true, .may_gate = true};
     params_diff(want, have, server_base_params(l->server), diff_look, d);
-    if (d->n == 0)
+    if (d->n == 0) {
+        l->gate_undone = false;
         return false;
+    }
     link_forget(l);
     if (log_wants(LOG_DEBUG_LEVEL))
         log_difference(l, want, have);
@@ -360,10 +362,14 @@ void link_settle(struct lent *l)
         close_gate(l);
         l->gate_undone = rolled_back || ambiguous;
     }
-    if (reset_settle(l))
+    if (reset_settle(l)) {
+        l->gate_undone =
+            l->session && client_params(l->session->client) != server_params(l->server);
         return;
+    }
     /* Outside a transaction, what the server reports is the client's session, but for a bare Sync
-     * behind a gate that was rolled back: then it is at somebody else's values. */
+     * behind a gate that was rolled back, or behind a RESET: then it is at somebody else's values,
+     * or at its own. */
     if (l->session && !l->gate_undone && !l->target &&
         client_params(l->session->client) != server_params(l->server))
         client_set_params(l->session->client, server_params(l->server));

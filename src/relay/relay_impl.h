@@ -138,7 +138,7 @@ struct lent {
     bool committed_behind_rollback;
     bool gate_committed; /* they are committed, the ReadyForQuery behind that has not come */
     bool in_savepoint;   /* certainly, since the gate opened */
-    bool gate_undone;    /* rolled back: the server has not the client's values any more */
+    bool gate_undone;    /* rolled back, or RESET: the server has not the client's values */
     /* Hardly ever is any of these set, so messages look at `rare` first: at all of them at once. */
     union {
         uint64_t rare;

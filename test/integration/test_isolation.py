@@ -155,6 +155,18 @@ def test_what_is_sent_behind_a_reset_has_the_client_s_own_start(single, text, wa
         assert client.rows() == [["Asia/Tokyo"]]
 
 
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+@pytest.mark.parametrize("text", ["RESET search_path", "RESET ALL", "DISCARD ALL"])
+def test_a_sync_behind_a_reset_leaves_the_client_s_own_start(postgres, start_pooler, text, mode):
+    pooler = start_pooler(postgres, default_pool_size=1, pool_mode=mode)
+    with pooler.login(options="-c search_path=pg_catalog") as client:
+        client.send(wire.query(text), wire.SYNC)
+        assert letters(client, 2) == ["CZ", "Z"]
+        assert client.query("SHOW search_path") == [["pg_catalog"]]
+        assert client.query("SET search_path = public; SHOW search_path") == [["public"]]
+        assert client.query("SHOW search_path") == [["public"]]
+
+
 @pytest.mark.parametrize("text", ["RESET datestyle", "SET datestyle TO DEFAULT"])
 def test_reset_of_one_setting_leaves_the_others(single, text):
     mine = {"datestyle": "SQL, DMY", "client_encoding": "LATIN1"}
