@@ -116,6 +116,19 @@ static inline enum request_verdict get_server(struct session *ses, const struct 
 
 /* ---- with a server --------------------------------------------------------------------- */
 
+/* Entries that we answer ourselves and whose turn has come already. */
+__attribute__((noinline)) static void inject_due(struct session *ses)
+{
+    struct expect entry;
+    struct expect_queue *q = server_expects(ses->lent->server);
+    while (expect_take_inject(q, &entry)) {
+        if (entry.kind == EXPECT_INJECT_PARSE)
+            backend_build_parse_complete(outgoing_buf(&ses->relay->to_client));
+        else
+            backend_build_close_complete(outgoing_buf(&ses->relay->to_client));
+    }
+}
+
 static void note_start(struct session *ses)
 {
     if (ses->query_since_us && ses->xact_since_us)
@@ -157,6 +170,12 @@ static bool must_wait(struct session *ses, const struct request *r)
         return true;
     ses->held_back =
         server_expects(l->server)->count > EXPECT_MAX || (l->rare && is_behind_decision(l, r));
+    if (l->rare && !ses->held_back && l->gate_open && l->gate_bare) {
+        /* It may wait until nothing is owed. */
+        if (expect_inject_is_due(server_expects(l->server)))
+            inject_due(ses);
+        return link_behind_gate(ses, r) == LINK_HOLD;
+    }
     return ses->held_back;
 }
 
@@ -373,19 +392,6 @@ enum request_verdict forward_request(struct client *c, const struct request *r)
 }
 
 /* ---- the end of an input --------------------------------------------------------------- */
-
-/* Entries that we answer ourselves and whose turn has come already. */
-__attribute__((noinline)) static void inject_due(struct session *ses)
-{
-    struct expect entry;
-    struct expect_queue *q = server_expects(ses->lent->server);
-    while (expect_take_inject(q, &entry)) {
-        if (entry.kind == EXPECT_INJECT_PARSE)
-            backend_build_parse_complete(outgoing_buf(&ses->relay->to_client));
-        else
-            backend_build_close_complete(outgoing_buf(&ses->relay->to_client));
-    }
-}
 
 void forward_input_done(struct client *c)
 {

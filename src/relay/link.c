@@ -206,7 +206,7 @@ __attribute__((noinline)) static enum link_result send_difference(struct session
     if (d.may_gate && !ses->pins && gate_safe(ses, first)) {
         l->before_gate = param_set_ref(have);
         l->gate_origin = param_set_ref(have);
-        l->gate_open = true;
+        l->gate_open = l->gate_bare = true;
         l->saw_rollback = l->committed_behind_rollback = l->in_savepoint = false;
         l->gate_committed = false;
         compose_gate(ses, want, have);
@@ -227,6 +227,92 @@ enum link_result link_refresh(struct session *ses)
         return LINK_GO;
     compose_group(ses, l->target, server_params(l->server));
     return wait_for_fence(l);
+}
+
+/* ---- what the client sends behind a gate ------------------------------------------------ */
+
+/* Is it known to be a statement that must not run in one pipeline with the gate? */
+static bool is_unsafe_behind_gate(struct session *ses, const struct request *r)
+{
+    struct frontend_bind_head head;
+    struct span body = span_of(r->bytes.p + FRAME_HEADER, r->bytes.n - FRAME_HEADER);
+    struct span text = forward_statement_text(ses, r);
+    if (r->type == FE_BIND) {
+        if (frontend_parse_bind_head(body, r->body_len, &head) != FRAME_OK)
+            return false;
+        if (!head.statement.n)
+            text = client_statements_unnamed_query(client_statements_of(ses->client));
+        else if (!client_statements_find(client_statements_of(ses->client), head.statement))
+            return false;
+    }
+    return text.p && sql_head_class(text) == SQL_GATE_UNSAFE;
+}
+
+/* The gate and what the client has parsed are to be a transaction of their own. Whether that is
+ * well must be known first: if not, what the client has sent is skipped to its own Sync. */
+static enum link_result end_gate(struct session *ses)
+{
+    struct expect_queue *q = server_expects(ses->lent->server);
+    if (q->count) {
+        frontend_build_flush(outgoing_buf(&ses->relay->to_server));
+        ses->held_back = true;
+        return LINK_HOLD;
+    }
+    if (!q->skipping) {
+        frontend_build_sync(outgoing_buf(&ses->relay->to_server));
+        expect_push(q, EXPECT_SYNC, EXPECT_OURS, 0);
+    }
+    ses->lent->gate_bare = false;
+    return LINK_GO;
+}
+
+/* The portal without a name is the one of our SET: to the client there is none. */
+static void close_gate_portal(struct session *ses)
+{
+    frontend_build_close(outgoing_buf(&ses->relay->to_server), 'P', span_str(""));
+    expect_push(server_expects(ses->lent->server), EXPECT_CLOSE, EXPECT_OURS, 0);
+    ses->lent->gate_bare = false;
+}
+
+static bool has_at(const struct request *r, size_t at, char byte)
+{
+    return r->bytes.n > FRAME_HEADER + at && r->bytes.p[FRAME_HEADER + at] == (uint8_t)byte;
+}
+
+enum link_result link_behind_gate(struct session *ses, const struct request *r)
+{
+    struct lent *l = ses->lent;
+    switch (r->type) {
+    case FE_PARSE:
+    case FE_CLOSE:
+        /* Its names are not followed: what it will bind is not known. */
+        if (r->type == FE_PARSE && !ses->follows_statements && l->group_open &&
+            is_unsafe_behind_gate(ses, r))
+            return end_gate(ses);
+        return LINK_GO;
+    case FE_FLUSH:
+        return LINK_GO;
+    case FE_DESCRIBE:
+        if (has_at(r, 0, 'P') && has_at(r, 1, '\0'))
+            close_gate_portal(ses);
+        return LINK_GO;
+    case FE_EXECUTE:
+        if (has_at(r, 0, '\0'))
+            close_gate_portal(ses);
+        return LINK_GO;
+    case FE_BIND:
+    case FE_QUERY:
+        if (l->group_open && is_unsafe_behind_gate(ses, r))
+            return end_gate(ses);
+        /* Bound without a name it takes the place of ours. */
+        if (r->type == FE_BIND && !has_at(r, 0, '\0'))
+            close_gate_portal(ses);
+        break;
+    default:
+        break;
+    }
+    l->gate_bare = false;
+    return LINK_GO;
 }
 
 /* ---- linking --------------------------------------------------------------------------- */
@@ -338,7 +424,7 @@ void link_note_report(struct lent *l, struct span name, struct span value)
 
 static void close_gate(struct lent *l)
 {
-    l->gate_open = l->gate_committed = false;
+    l->gate_open = l->gate_committed = l->gate_bare = false;
     param_set_unref(&l->gate_origin);
     param_set_unref(&l->before_gate);
 }

@@ -8,6 +8,8 @@
  *   gated   Parse, Bind, Execute of each SET without a Sync, in the client's own first group. A
  *           failure makes the server skip the client's messages. The values belong to the client's
  *           (implicit) transaction and are rolled back with it: link_settle models that.
+ *           A statement that the client binds behind the gate, and that PostgreSQL refuses inside a
+ *           pipeline, gets a Sync of ours in front, if it is the first.
  *   waited  a first statement that PostgreSQL refuses inside a pipeline (VACUUM, CREATE DATABASE):
  *           our Query goes alone and the client is on hold for one round trip. */
 #ifndef RELAY_LINK_H
@@ -34,6 +36,8 @@ void link_own(struct session *ses, struct lent *l);
 /* They stay linked, and the session wants values that the server has lost (a RESET went back to its
  * own): before a unit of the client. */
 enum link_result link_refresh(struct session *ses);
+/* Behind a gate behind which the client has bound and run nothing. */
+enum link_result link_behind_gate(struct session *ses, const struct request *r);
 /* The transaction is over: the client is idle again, the server goes back to its pool. */
 void link_end(struct session *ses);
 

@@ -139,6 +139,7 @@ struct lent {
     bool gate_committed; /* they are committed, the ReadyForQuery behind that has not come */
     bool in_savepoint;   /* certainly, since the gate opened */
     bool gate_undone;    /* rolled back, or RESET: the server has not the client's values */
+    bool gate_bare;      /* the client has bound and run nothing behind it yet */
     /* Hardly ever is any of these set, so messages look at `rare` first: at all of them at once. */
     union {
         uint64_t rare;
