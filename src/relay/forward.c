@@ -219,6 +219,13 @@ static inline struct span query_text(const struct request *r)
     return body;
 }
 
+/* The server takes it for the end of a COPY, an error, whatever it says. */
+static inline bool is_in_copy(const struct session *ses)
+{
+    const struct expect_queue *q = server_expects(ses->lent->server);
+    return q->rare && expect_is_in_copy(q);
+}
+
 static enum reset_text text_kind(const struct sql_traits *traits, bool whole)
 {
     if (traits->ending != SQL_ENDS_MAYBE)
@@ -231,7 +238,8 @@ static enum request_verdict take_query(struct session *ses, const struct request
     struct sql_traits traits = sql_traits_of(query_text(r), r->last);
     uint32_t serial = 0;
     bool rewritten = false;
-    if (traits.drops && !extended_drop_names(ses, r, traits.drops, &serial, &rewritten))
+    if (traits.drops && !is_in_copy(ses) &&
+        !extended_drop_names(ses, r, traits.drops, &serial, &rewritten))
         return REQUEST_HOLD;
     note_gate_unit(ses->lent, FE_QUERY);
     note_start(ses);
@@ -274,7 +282,7 @@ take_extended(struct session *ses, const struct request *r,
     struct lent *l = ses->lent;
     bool was_open = l->group_open;
     l->group_open = true;
-    enum request_verdict verdict = take(ses, r);
+    enum request_verdict verdict = is_in_copy(ses) ? extended_break_copy(ses, r) : take(ses, r);
     if (verdict == REQUEST_HOLD)
         l->group_open = was_open;
     else if (verdict == REQUEST_TAKEN)

@@ -31,6 +31,22 @@ __attribute__((always_inline)) static inline void pass(struct session *ses, cons
     pass_as(ses, r, kind, 0);
 }
 
+/* As it is, and about nothing that we know. */
+static enum request_verdict pass_raw(struct session *ses, const struct request *r)
+{
+    static const uint8_t kinds[] = {
+        [FE_PARSE] = EXPECT_PARSE,     [FE_BIND] = EXPECT_BIND,   [FE_DESCRIBE] = EXPECT_DESCRIBE,
+        [FE_EXECUTE] = EXPECT_EXECUTE, [FE_CLOSE] = EXPECT_CLOSE,
+    };
+    pass_as(ses, r, (enum expect_kind)kinds[r->type], r->type == FE_PARSE ? NAMES_RAW : 0);
+    return REQUEST_TAKEN;
+}
+
+enum request_verdict extended_break_copy(struct session *ses, const struct request *r)
+{
+    return pass_raw(ses, r);
+}
+
 /* Until what is on its way was answered (on_input_done in respond.c). */
 static enum request_verdict hold(struct session *ses)
 {

@@ -15,6 +15,10 @@ enum request_verdict extended_describe(struct session *ses, const struct request
 enum request_verdict extended_execute(struct session *ses, const struct request *r);
 enum request_verdict extended_close(struct session *ses, const struct request *r);
 
+/* The same for any of them inside of a COPY FROM STDIN, which it ends: PostgreSQL does not care
+ * what it says. */
+enum request_verdict extended_break_copy(struct session *ses, const struct request *r);
+
 /* A Parse while no server is linked, of a statement that a server of the pool has parsed before:
  * gives the name, so that the client can be told ParseComplete at once. False: it needs a server.
  */

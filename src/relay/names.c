@@ -72,13 +72,6 @@ bool names_state_is_uncertain(const struct lent *l)
 
 /* ---- what becomes of a change ---------------------------------------------------------- */
 
-/* Is it a Parse or Close of a statement that servers know by a name of ours? */
-static bool is_of_statement(const struct expect *e)
-{
-    return (e->kind == EXPECT_PARSE || e->kind == EXPECT_CLOSE) && e->arg &&
-           e->arg != NAMES_UNNAMED;
-}
-
 void names_answered(struct lent *l, const struct expect *e)
 {
     if (e->arg == NAMES_UNNAMED) {
@@ -86,7 +79,7 @@ void names_answered(struct lent *l, const struct expect *e)
             client_statements_unnamed_answered(names_of(l), true);
         return;
     }
-    if (!is_of_statement(e))
+    if (!names_is_of_statement(e))
         return;
     if (e->kind == EXPECT_PARSE)
         server_statements_parsed(server_statements_of(l->server), e->arg);
@@ -108,7 +101,7 @@ static bool contradicts(struct lent *l, const struct expect *e, struct span sqls
     struct server_statements *have = server_statements_of(l->server);
     struct statement *st;
     if (e->kind == EXPECT_PARSE)
-        return is_of_statement(e) && span_is(sqlstate, SQLSTATE_DUPLICATE_STATEMENT);
+        return names_is_of_statement(e) && span_is(sqlstate, SQLSTATE_DUPLICATE_STATEMENT);
     if (!e->serial || !names_of(l) || !span_is(sqlstate, SQLSTATE_UNDEFINED_STATEMENT))
         return false;
     (void)client_statements_name_of(names_of(l), e->serial, &st);
@@ -157,11 +150,11 @@ void names_failed(struct lent *l, const struct expect *e, struct span sqlstate)
                  "the server's prepared statements are not what was expected");
         l->close_when_idle = true;
     }
-    if (is_of_statement(e))
+    if (names_is_of_statement(e))
         server_statements_undone(have, e->arg);
     switch ((enum expect_kind)e->kind) {
     case EXPECT_PARSE:
-        if (!is_of_statement(e))
+        if (!e->arg || e->arg == NAMES_UNNAMED)
             server_statements_set_unnamed(have, 0, 0, 0);
         if (e->arg == NAMES_UNNAMED && names_of(l))
             client_statements_unnamed_answered(names_of(l), false);
@@ -212,11 +205,11 @@ void names_skipped(struct lent *l, const struct expect *e)
         undo(l, e); /* a Query may be a DEALLOCATE as well */
         return;
     }
-    if (is_of_statement(e))
+    if (names_is_of_statement(e))
         server_statements_undone(have, e->arg);
     switch ((enum expect_kind)e->kind) {
     case EXPECT_PARSE:
-        if (!is_of_statement(e))
+        if (!e->arg || e->arg == NAMES_UNNAMED)
             server_statements_set_unnamed(have, 0, 0, 0);
         break;
     case EXPECT_CLOSE:

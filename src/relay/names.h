@@ -21,6 +21,14 @@
 
 /* `arg` of an entry of the client's that changes its unnamed statement: PARSE, CLOSE, QUERY. */
 #define NAMES_UNNAMED UINT64_MAX
+/* PARSE of a name that is none of ours: whatever becomes of it changes nothing that we know. */
+#define NAMES_RAW (UINT64_MAX - 1)
+/* Is it a Parse or Close of a statement that servers know by a name of ours? */
+static inline bool names_is_of_statement(const struct expect *e)
+{
+    return (e->kind == EXPECT_PARSE || e->kind == EXPECT_CLOSE) && e->arg && e->arg < NAMES_RAW;
+}
+
 /* The session is linked; units are counted from here on, to its end. */
 void names_begin(struct session *ses, struct lent *l);
 void names_end(struct session *ses, struct lent *l);

@@ -293,7 +293,7 @@ static void on_answered(struct server *s, const struct expect *e)
 {
     struct lent *l = lent_of(s);
     names_answered(l, e);
-    if (e->kind == EXPECT_PARSE && e->arg && e->arg != NAMES_UNNAMED) {
+    if (e->kind == EXPECT_PARSE && names_is_of_statement(e)) {
         counter_add(&l->stats->server_parse, 1);
         findings_note_parsed(l->terms->findings, e->arg);
     }

@@ -274,12 +274,22 @@ bool expect_drop_group(struct expect_queue *q, struct expect *out)
     return true;
 }
 
-bool expect_has_sync(const struct expect_queue *q)
+static bool has(const struct expect_queue *q, enum expect_kind kind)
 {
     struct expect_queue *unconst = (struct expect_queue *)q;
     for (uint32_t i = 0; i < q->count; i++) {
-        if (expect_at(unconst, i)->kind == EXPECT_SYNC)
+        if (expect_at(unconst, i)->kind == kind)
             return true;
     }
     return false;
+}
+
+bool expect_has_sync(const struct expect_queue *q)
+{
+    return has(q, EXPECT_SYNC);
+}
+
+bool expect_is_in_copy(const struct expect_queue *q)
+{
+    return q->copy_in && !has(q, EXPECT_COPY_END);
 }

@@ -231,6 +231,10 @@ static inline bool expect_is_unsure(const struct expect_queue *q)
     return q->unsure > 0;
 }
 
+/* Does the server read what is sent now as a part of a COPY FROM STDIN? (If that has not failed by
+ * then.) */
+bool expect_is_in_copy(const struct expect_queue *q);
+
 /* True if a Sync is in the queue. */
 bool expect_has_sync(const struct expect_queue *q);
 

@@ -102,3 +102,31 @@ def test_a_client_that_vanishes_inside_a_copy_behind_its_sync_keeps_nobody_waiti
         started = time.monotonic()
         witness.query("SELECT 1")
         assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        wire.parse("SELECT 1", "copy"),
+        wire.close(b"S", "copy"),
+        wire.describe(b"S", "copy"),
+        wire.parse("SELECT 1", "shared"),
+        wire.close(b"S", "mine"),
+        wire.query("DEALLOCATE copy"),
+    ],
+    ids=["parse", "close", "describe", "parse of a known text", "close of a known name", "deallocate"],
+)
+@pytest.mark.parametrize("sync", [wire.SYNC, b""], ids=["behind a sync", "in the group"])
+def test_a_message_about_a_name_ends_a_copy_as_any_other(single, table, broken, sync):
+    with single.login() as client:
+        client.send(wire.parse("SELECT 1", "mine"), wire.SYNC)
+        assert client.read_reply() == "1Z"
+        text = f"COPY {table} FROM STDIN"
+        client.send(wire.parse(text, "copy"), wire.bind(statement="copy"), wire.execute(), sync)
+        client.send(wire.FLUSH)
+        client.read_until(b"G")
+        client.send(broken, wire.SYNC)
+        error = client.read_error()
+        assert error.sqlstate == "08P01"
+        assert "during COPY from stdin" in error.text
+    single.wait_for_pool(cl_active=0, sv_active=0)
