@@ -23,28 +23,30 @@
 /* Names of portal and statement in a Bind must end within this. */
 #define HEAD_MAX 16384
 
-/* How much of a message must be there before it can be offered, if not all of it is; 0: it is
- * malformed. */
+/* Up to the end of so many strings, if they end within HEAD_MAX. */
+static size_t wanted_strings(struct frame f, struct span in, size_t strings)
+{
+    size_t n = in.n < f.total ? in.n : f.total;
+    if (n > HEAD_MAX)
+        n = HEAD_MAX;
+    for (size_t at = FRAME_HEADER; at < n; at++) {
+        if (in.p[at] == 0 && --strings == 0)
+            return at + 1;
+    }
+    return f.total <= HEAD_MAX || in.n < HEAD_MAX ? f.total : FRAME_HEADER;
+}
+
+/* How much of a message must be there before it can be offered, if not all of it is. */
 static size_t wanted(const struct message_row *row, struct frame f, struct span in)
 {
     switch (row->take) {
     case MESSAGE_STREAM:
         return FRAME_HEADER;
     case MESSAGE_WHOLE:
-        /* Else it streams, but whether it begins with a name must be seen. */
-        return f.total <= row->max_len + 1 ? f.total : FRAME_HEADER + 1;
-    case MESSAGE_HEAD: {
-        /* Two strings, the portal's and the statement's name. */
-        size_t n = in.n < f.total ? in.n : f.total;
-        if (n > HEAD_MAX)
-            n = HEAD_MAX;
-        size_t zeros = 0;
-        for (size_t at = FRAME_HEADER; at < n; at++) {
-            if (in.p[at] == 0 && ++zeros == 2)
-                return at + 1;
-        }
-        return f.total <= HEAD_MAX || in.n < HEAD_MAX ? f.total : FRAME_HEADER;
-    }
+        /* Else it streams, but the name that it begins with must be seen. */
+        return f.total <= row->max_len + 1 ? f.total : wanted_strings(f, in, 1);
+    case MESSAGE_HEAD:
+        return wanted_strings(f, in, 2); /* the portal's and the statement's name */
     }
     return 0;
 }

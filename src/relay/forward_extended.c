@@ -122,13 +122,32 @@ static void define(struct session *ses, struct span name, struct statement *st)
         provide_parse(ses, st, EXPECT_CLIENT, serial);
 }
 
-static enum request_verdict parse_named(struct session *ses, const struct frontend_parse *m)
+/* Where names are not followed, a statement is taken to be run when it is parsed. */
+static void note_parsed(struct session *ses, const struct request *r)
+{
+    struct frontend_parse m;
+    if (!r->last || !frontend_parse_parse(body_of(r), &m))
+        return;
+    struct sql_traits traits = sql_traits_of(m.query, true);
+    if (traits.sets)
+        names_note_sets(ses->lent, m.query,
+                        traits.ending == SQL_ENDS_MAYBE ? RESET_TEXT_SEVERAL : RESET_TEXT_SINGLE);
+}
+
+static enum request_verdict parse_named(struct session *ses, const struct request *r,
+                                        const struct frontend_parse *m)
 {
     struct client_named named = client_statements_look(provide_names(ses), m->name);
     if (is_uncertain(ses, &named))
         return hold(ses);
     if (named.statement) {
         parse_again(ses, m, named.statement, named.serial);
+        return REQUEST_TAKEN;
+    }
+    if (ses->names_raw) {
+        /* It may be the name of a text that is not known here. */
+        note_parsed(ses, r);
+        pass_as(ses, r, EXPECT_PARSE, NAMES_RAW);
         return REQUEST_TAKEN;
     }
     struct statement *st = names_state_is_uncertain(ses->lent)
@@ -163,29 +182,42 @@ static bool begins_with_no_name(const struct request *r)
     return r->bytes.n > FRAME_HEADER && r->bytes.p[FRAME_HEADER] == '\0';
 }
 
-/* Too large to keep a copy: it streams, and the client keeps the server. */
-static void parse_large(struct session *ses, const struct request *r)
+/* The name that a Parse begins with, which may not be all there. Of a longer one 63 bytes count. */
+static struct span parse_name(const struct request *r)
 {
+    struct span body = body_of(r);
+    const uint8_t *nul = memchr(body.p, 0, body.n);
+    return span_of(body.p, nul ? (size_t)(nul - body.p) : body.n);
+}
+
+/* The name is taken, and the text is not looked at. */
+static void refuse_name(struct session *ses, const struct client_named *named)
+{
+    struct frontend_parse m = {.query = span_str("SELECT 1")};
+    parse_again(ses, &m, named->statement, named->serial);
+}
+
+/* Too large to keep a copy: it streams, and the client keeps the server. */
+static enum request_verdict parse_large(struct session *ses, const struct request *r)
+{
+    struct client_named named = client_statements_look(provide_names(ses), parse_name(r));
+    if (is_uncertain(ses, &named))
+        return hold(ses);
+    if (named.statement) {
+        refuse_name(ses, &named);
+        ses->drop_body = !r->last;
+        return REQUEST_TAKEN;
+    }
     ses->pins |= PIN_LARGE_PARSE;
     if (begins_with_no_name(r)) {
         names_unnamed_changes(ses);
         client_statements_set_unnamed_unseen(provide_names(ses), ses->lent->unit);
         pass_unnamed(ses, r);
     } else {
-        pass(ses, r, EXPECT_PARSE);
+        ses->names_raw = true;
+        pass_as(ses, r, EXPECT_PARSE, NAMES_RAW);
     }
-}
-
-/* Where names are not followed, a statement is taken to be run when it is parsed. */
-static void note_parsed(struct session *ses, const struct request *r)
-{
-    struct frontend_parse m;
-    if (!r->last || !frontend_parse_parse(body_of(r), &m))
-        return;
-    struct sql_traits traits = sql_traits_of(m.query, true);
-    if (traits.sets)
-        names_note_sets(ses->lent, m.query,
-                        traits.ending == SQL_ENDS_MAYBE ? RESET_TEXT_SEVERAL : RESET_TEXT_SINGLE);
+    return REQUEST_TAKEN;
 }
 
 enum request_verdict extended_parse(struct session *ses, const struct request *r)
@@ -196,10 +228,8 @@ enum request_verdict extended_parse(struct session *ses, const struct request *r
         pass(ses, r, EXPECT_PARSE);
         return REQUEST_TAKEN;
     }
-    if (!r->last || r->body_len > STATEMENT_PARSE_MAX) {
-        parse_large(ses, r);
-        return REQUEST_TAKEN;
-    }
+    if (!r->last || r->body_len > STATEMENT_PARSE_MAX)
+        return parse_large(ses, r);
     if (!frontend_parse_parse(body_of(r), &m))
         return violation(ses, "broken Parse packet");
     if (m.name.n && client_statements_is_full(provide_names(ses)))
@@ -208,7 +238,7 @@ enum request_verdict extended_parse(struct session *ses, const struct request *r
         parse_unnamed(ses, r, &m);
         return REQUEST_TAKEN;
     }
-    enum request_verdict verdict = parse_named(ses, &m);
+    enum request_verdict verdict = parse_named(ses, r, &m);
     if (verdict == REQUEST_TAKEN)
         counter_add(&ses->stats->client_parse, 1);
     return verdict;

@@ -82,6 +82,7 @@ struct session {
     uint64_t ready_us;  /* when the last ReadyForQuery came */
     bool wait_noticed;  /* was told by a NOTICE that it is queued */
     bool query_overdue; /* query_timeout has cancelled what runs */
+    bool names_raw;     /* it has a name of which only its server knows the text */
     bool held_back;     /* the client is on hold until the server has caught up */
 
     uint8_t ending;       /* enum sql_ending, of what was sent since the last ReadyForQuery */

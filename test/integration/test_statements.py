@@ -3,7 +3,7 @@
 
 import pytest
 
-from support.wire import SYNC, ServerError, bind, describe, execute, parse, query
+from support.wire import SYNC, ServerError, bind, close, describe, execute, parse, query
 
 
 def prepare(wire, name, text):
@@ -53,6 +53,44 @@ def test_parses_and_binds_are_counted_apart(postgres, start_pooler):
     (row,) = [row for row in pooler.console("SHOW STATS") if row["database"] == "app"]
     counted = [int(row[f"total_{what}_count"]) for what in ("client_parse", "server_parse", "bind")]
     assert counted == [2, 1, 6]
+
+
+# Texts that are too large to be remembered
+
+
+def large(text):
+    return f"{text} /*{'x' * (1 << 20)}*/"
+
+
+def refused(wire, *messages):
+    wire.send(*messages, SYNC)
+    error = wire.read_error()
+    wire.read_until(b"Z")
+    return error.sqlstate
+
+
+@pytest.mark.parametrize("first", ["SELECT 'first'", large("SELECT 'first'")], ids=["small", "large"])
+@pytest.mark.parametrize("second", ["SELECT 2", large("SELECT 2")], ids=["small", "large"])
+def test_a_name_is_given_once_whatever_the_size_of_its_text(single, first, second):
+    with single.login() as wire:
+        prepare(wire, "s", first)
+        assert refused(wire, parse(second, "s")) == "42P05"
+        assert run(wire, "s") == [["first"]]
+        wire.send(close(b"S", "s"), parse(second, "s"), SYNC)
+        assert wire.read_reply() == "31Z"
+        assert run(wire, "s") == [["2"]]
+        assert refused(wire, parse(second, "t"), parse(first, "t")) == "42P05"
+        wire.query("DISCARD ALL")
+        prepare(wire, "s", first)
+        assert run(wire, "s") == [["first"]]
+
+
+@pytest.mark.parametrize("unnamed", ["SELECT 5", large("SELECT 5")], ids=["small", "large"])
+def test_a_large_text_that_fails_leaves_the_unnamed_statement(single, unnamed):
+    with single.login() as wire:
+        prepare(wire, "", unnamed)
+        assert refused(wire, parse(large("SELEKT"), "s")) == "42601"
+        assert run(wire, "") == [["5"]]
 
 
 # Definitions change
