@@ -54,6 +54,7 @@ libpgballast_a_SOURCES += \
 	src/conf/conf_pairs.c src/conf/conf_pairs.h \
 	src/conf/conf_url.c src/conf/conf_url.h \
 	src/conf/config.c src/conf/config.h \
+	src/conf/config_copy.c src/conf/config_copy.h \
 	src/conf/effective.c src/conf/effective.h \
 	src/conf/setting.c src/conf/setting.h src/conf/setting_list.h \
 	src/conf/url_profile.c src/conf/url_profile.h \

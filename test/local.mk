@@ -116,6 +116,7 @@ UNIT_TESTS += \
 	test/unit/conf/test_conf_pairs \
 	test/unit/conf/test_conf_url \
 	test/unit/conf/test_config \
+	test/unit/conf/test_config_copy \
 	test/unit/conf/test_effective \
 	test/unit/conf/test_setting \
 	test/unit/conf/test_url_profile \
@@ -135,6 +136,8 @@ test_unit_conf_test_conf_url_SOURCES = test/unit/conf/test_conf_url.c
 test_unit_conf_test_conf_url_LDADD = $(UNIT_LDADD)
 test_unit_conf_test_config_SOURCES = test/unit/conf/test_config.c
 test_unit_conf_test_config_LDADD = $(UNIT_LDADD)
+test_unit_conf_test_config_copy_SOURCES = test/unit/conf/test_config_copy.c
+test_unit_conf_test_config_copy_LDADD = $(UNIT_LDADD)
 test_unit_conf_test_effective_SOURCES = test/unit/conf/test_effective.c
 test_unit_conf_test_effective_LDADD = $(UNIT_LDADD)
 test_unit_conf_test_setting_SOURCES = test/unit/conf/test_setting.c

@@ -201,7 +201,7 @@ static void read_line(struct run *r, struct span line)
     buf_reset(&user);
 }
 
-static struct userlist *ref(const struct userlist *list)
+struct userlist *userlist_ref(const struct userlist *list)
 {
     struct userlist *counted = (struct userlist *)list; /* the count is not part of the list */
     atomic_fetch_add_explicit(&counted->refs, 1, memory_order_relaxed);
@@ -215,7 +215,7 @@ struct userlist *userlist_parse(struct span text, const struct userlist *before,
     uint8_t digest[SHA256_LEN] = {0};
     bool known = digest_sha256(text, digest);
     if (known && before && before->is_clean && memcmp(digest, before->digest, sizeof digest) == 0)
-        return ref(before);
+        return userlist_ref(before);
     struct userlist *list = xcalloc(1, sizeof *list);
     atomic_init(&list->refs, 1);
     memcpy(list->digest, digest, sizeof digest);

@@ -33,6 +33,8 @@ struct userlist_problem {
 struct userlist *userlist_parse(struct span text, const struct userlist *before,
                                 void (*report)(void *arg, const struct userlist_problem *problem),
                                 void *arg);
+/* Another reference to the same list. */
+struct userlist *userlist_ref(const struct userlist *list);
 /* Gives back what userlist_parse has returned; clears the pointer. NULL inside is fine. */
 void userlist_unref(struct userlist **list);
 

@@ -165,7 +165,7 @@ struct config {
     };
 
     /* Where each setting comes from; NULL: the profile's default. Else "file:line",
-     * "environment NAME", "command line" or "url". */
+     * "environment NAME", "command line", "console", "url", or CONFIG_DERIVED and a name. */
     char *origins[SETTING_COUNT];
 
     /* Tables by name and by id, in the order of the file when iterated. */
@@ -178,6 +178,9 @@ struct config {
      * is wiped by config_free. NULL in the ini profile. */
     char *url_user, *url_password;
 };
+
+/* Begins the origin of a value that nobody has said: it follows from that of another setting. */
+#define CONFIG_DERIVED "follows "
 
 /* What a source of configuration has to say, one call for each finding. `origin` is "file:line",
  * "environment NAME", "command line", "url" or "". The texts are valid during the call only. */

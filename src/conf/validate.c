@@ -55,7 +55,7 @@ static void settle_hosts(struct check *c, struct config_database *db)
 static void derive(struct check *c, enum setting_id id, int value, const char *because)
 {
     struct error err;
-    char *text = xasprintf("%d", value), *from = xasprintf("follows %s", because);
+    char *text = xasprintf("%d", value), *from = xasprintf(CONFIG_DERIVED "%s", because);
     if (!config_set(c->cfg, span_str(setting_at(id)->name), text, from, &err))
         refuse(c, id, err.text);
     free(text);
@@ -94,7 +94,8 @@ static void settle_retry(struct check *c)
         return;
     char *text = setting_text(setting_at(SETTING_server_login_retry), c->cfg);
     const char *value = c->cfg->server_login_retry_us ? text : "1ms";
-    if (!config_set(c->cfg, span_str("retry_max_delay"), value, "follows server_login_retry", &err))
+    if (!config_set(c->cfg, span_str("retry_max_delay"), value, CONFIG_DERIVED "server_login_retry",
+                    &err))
         refuse(c, SETTING_server_login_retry, err.text);
     free(text);
 }

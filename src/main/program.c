@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/config_copy.h"
+#include "conf/validate.h"
 #include "http/http.h"
 #include "main/daemon.h"
 #include "main/greeting.h"
@@ -105,6 +107,26 @@ struct setup *program_load(const struct options *o, const struct setup *before, 
             log_set_json(cfg->log_format == LOG_FORMAT_JSON);
         s = setup_build(cfg, before, &sink);
     }
+    log_findings(&run);
+    return s;
+}
+
+struct setup *program_change(const struct setup *before, const char *name, const char *value,
+                             struct error *err)
+{
+    static const char origin[] = "console";
+    struct findings_run run = {.first = err};
+    struct config_sink sink = {.report = report, .owner = &run};
+    struct config *cfg = config_copy(setup_config(before));
+    struct setup *s = NULL;
+    struct error why;
+    bool ok = config_set(cfg, span_str(name), value, origin, &why);
+    if (!ok)
+        config_report(&sink, CONFIG_ERROR, origin, "%s", why.text);
+    if (ok && config_validate(cfg, &sink))
+        s = setup_change(cfg, before, name, &sink);
+    else
+        config_free(&cfg);
     log_findings(&run);
     return s;
 }

@@ -36,6 +36,10 @@ struct program {
 /* Reads and builds everything that `o` names. Findings go to the log; NULL and the first error in
  * *err (may be NULL) if there is one. `before` as for setup_build. */
 struct setup *program_load(const struct options *o, const struct setup *before, struct error *err);
+/* What `before` amounts to with one setting changed; no source of the configuration is read again.
+ * As program_load. */
+struct setup *program_change(const struct setup *before, const char *name, const char *value,
+                             struct error *err);
 
 /* p->options, p->started and p->setup are set. False: the log says why; program_stop must follow
  * all the same. */

@@ -25,18 +25,11 @@ struct requests {
     size_t n;
 };
 
-/* Settings on top of all other sources, by SET. */
-struct overlay {
-    struct config_override *each; /* names and values are owned */
-    size_t n;
-};
-
 struct reload {
     struct program *program;
-    struct overlay overlay, next_overlay; /* in force; that of the reload that runs */
-    struct mailbox mailbox;               /* where rounds through the workers end */
-    struct setup *setup;                  /* the new one; NULL: none runs */
-    bool again;                           /* a signal has asked meanwhile */
+    struct mailbox mailbox; /* where rounds through the workers end */
+    struct setup *setup;    /* the new one; NULL: none runs */
+    bool again;             /* a signal has asked meanwhile */
     struct requests now, later;
     struct error remark; /* on the one that runs; no text: none */
 };
@@ -88,59 +81,24 @@ static bool take_batch(struct reload *r)
     return some;
 }
 
-/* ---- settings by SET ------------------------------------------------------------------- */
+/* ---- the next setup -------------------------------------------------------------------- */
 
-static void overlay_clear(struct overlay *o)
+/* All of it anew, from the file that conffile names by now. */
+static struct setup *load_again(const struct program *p, struct error *err)
 {
-    for (size_t i = 0; i < o->n; i++) {
-        free((char *)o->each[i].name);
-        free((char *)o->each[i].value);
-    }
-    free(o->each);
-    *o = (struct overlay){0};
+    struct options options = *p->options;
+    if (options.request.ini_path)
+        options.request.ini_path = setup_config(p->setup)->conffile;
+    return program_load(&options, p->setup, err);
 }
 
-static void overlay_put(struct overlay *o, const char *name, const char *value)
-{
-    size_t i = 0;
-    while (i < o->n && strcmp(o->each[i].name, name) != 0)
-        i++;
-    if (i == o->n) {
-        o->each = xrealloc(o->each, (o->n + 1) * sizeof o->each[0]);
-        o->each[o->n++] = (struct config_override){.name = xstrdup(name), .origin = "console"};
-    }
-    free((char *)o->each[i].value);
-    o->each[i].value = xstrdup(value);
-}
-
-/* A plain reload begins with none. */
-static void build_overlay(struct reload *r)
-{
-    const char *name, *value;
-    overlay_clear(&r->next_overlay);
-    if (!r->now.n || !process_setting(r->now.each[0], &name, &value))
-        return;
-    for (size_t i = 0; i < r->overlay.n; i++)
-        overlay_put(&r->next_overlay, r->overlay.each[i].name, r->overlay.each[i].value);
-    overlay_put(&r->next_overlay, name, value);
-}
-
-static struct setup *load_with_overlay(struct reload *r, struct error *err)
+static struct setup *load(const struct reload *r, struct error *err)
 {
     const struct program *p = r->program;
-    const struct overlay *o = &r->next_overlay;
-    struct options options = *p->options;
-    size_t n = options.request.n_overrides;
-    struct config_override *all = xcalloc(n + o->n + 1, sizeof *all);
-    if (n)
-        memcpy(all, options.request.overrides, n * sizeof *all);
-    if (o->n)
-        memcpy(all + n, o->each, o->n * sizeof *all);
-    options.request.overrides = all;
-    options.request.n_overrides = n + o->n;
-    struct setup *setup = program_load(&options, p->setup, err);
-    free(all);
-    return setup;
+    const char *name, *value;
+    if (r->now.n && process_setting(r->now.each[0], &name, &value))
+        return program_change(p->setup, name, value, err);
+    return load_again(p, err);
 }
 
 /* ---- settings that wait for a restart -------------------------------------------------- */
@@ -217,9 +175,6 @@ static bool start(struct reload *r);
 static void finish(struct reload *r)
 {
     setup_unref(&r->setup);
-    overlay_clear(&r->overlay);
-    r->overlay = r->next_overlay;
-    r->next_overlay = (struct overlay){0};
     systemd_notify("READY=1");
     log_info("configuration reloaded");
     answer(&r->now, true, &r->remark);
@@ -283,8 +238,7 @@ static bool start(struct reload *r)
     struct program *p = r->program;
     struct error err;
     systemd_notify_reloading();
-    build_overlay(r);
-    struct setup *setup = load_with_overlay(r, &err);
+    struct setup *setup = load(r, &err);
     /* The log file is opened anew also where nothing else has changed: it may have been rotated. */
     if (setup && !logging_apply(setup_config(setup), p->options, &err))
         setup_unref(&setup);
@@ -328,8 +282,6 @@ void reload_free(struct reload **rp)
     drop(&r->now);
     drop(&r->later);
     setup_unref(&r->setup);
-    overlay_clear(&r->overlay);
-    overlay_clear(&r->next_overlay);
     free(r);
     *rp = NULL;
 }

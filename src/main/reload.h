@@ -6,8 +6,9 @@
  *   3. main thread: terms and limits of pools and targets
  *   4. each worker: serves those who wait where limits have grown
  *
- * A SET of the console is a reload with one setting more on top of all sources; a reload without
- * one forgets those that were set.
+ * A SET of the console goes the same way with the configuration in force and one setting changed:
+ * it reads no file but one that this setting is about. A reload forgets those that were set, but
+ * for conffile, which says what it reads.
  *
  * One runs at a time. Who asks meanwhile is answered by one more after it: the files may have
  * changed since they were read. */

@@ -126,19 +126,31 @@ static void load_hba(struct rules *rules, const struct config *cfg, struct rule_
         hba_each(rules->hba, check_rule, &run);
 }
 
-void rules_load(struct rules *rules, const struct config *cfg, struct config_sink *sink)
+struct rules *rules_load(const struct config *cfg, struct config_sink *sink)
 {
+    struct rules *rules = xcalloc(1, sizeof *rules);
     struct rule_sink findings = {.report = report_problem, .arg = sink};
+    atomic_init(&rules->refs, 1);
     check_type(rules, cfg, sink);
-    if (cfg->auth_type != AUTH_TYPE_HBA)
-        return;
     /* Without its maps, every rule that names one would be reported as well. */
-    if (load_ident(rules, cfg->auth_ident_file, &findings, sink))
+    if (cfg->auth_type == AUTH_TYPE_HBA && load_ident(rules, cfg->auth_ident_file, &findings, sink))
         load_hba(rules, cfg, &findings, sink);
+    return rules;
 }
 
-void rules_fini(struct rules *rules)
+struct rules *rules_ref(struct rules *rules)
 {
+    atomic_fetch_add_explicit(&rules->refs, 1, memory_order_relaxed);
+    return rules;
+}
+
+void rules_unref(struct rules **rp)
+{
+    struct rules *rules = *rp;
+    *rp = NULL;
+    if (!rules || atomic_fetch_sub_explicit(&rules->refs, 1, memory_order_acq_rel) > 1)
+        return;
     hba_free(&rules->hba);
     ident_free(&rules->ident);
+    free(rules);
 }

@@ -8,14 +8,19 @@
 #include "auth/ident.h"
 #include "conf/config.h"
 
+#include <stdatomic.h>
+
 struct rules {
+    atomic_uint refs;
     struct hba *hba; /* NULL: auth_type is not hba */
     struct ident *ident;
     bool asks_elsewhere; /* PAM or LDAP may be asked about a password */
 };
 
-/* Reports every finding with its file and line. All zero at first. */
-void rules_load(struct rules *rules, const struct config *cfg, struct config_sink *sink);
-void rules_fini(struct rules *rules);
+/* Reports every finding with its file and line. Returns owned, also if there were errors. */
+struct rules *rules_load(const struct config *cfg, struct config_sink *sink);
+struct rules *rules_ref(struct rules *rules);
+/* Clears the pointer; NULL inside is fine. */
+void rules_unref(struct rules **rules);
 
 #endif

@@ -43,7 +43,7 @@ struct setup {
     struct config *config;
     struct userlist *users;
     const struct secret *decoy; /* one of theirs */
-    struct rules rules;
+    struct rules *rules;
     const struct secret *url_secret;
     struct database_secret *database_secrets;
     struct tls_context *client_tls;
@@ -367,25 +367,72 @@ struct tls_context *setup_server_tls(const struct setup *s, const struct config_
 
 /* ---- life ------------------------------------------------------------------------------ */
 
-struct setup *setup_build(struct config *cfg, const struct setup *before, struct config_sink *sink)
+/* What files amount to. */
+struct parts {
+    bool users, rules, tls;
+};
+
+static void share_tls(struct setup *s, const struct setup *before)
+{
+    if (before->client_tls)
+        s->client_tls = tls_context_ref(before->client_tls);
+    if (before->client_certificate) {
+        s->client_certificate = xstrdup(before->client_certificate);
+        s->client_key = xstrdup(before->client_key);
+    }
+    for (const struct server_tls *from = before->server_tls; from; from = from->next) {
+        struct server_tls *t = xcalloc(1, sizeof *t);
+        *t = (struct server_tls){from->verify, xstrdup(from->ca), tls_context_ref(from->context),
+                                 s->server_tls};
+        s->server_tls = t;
+    }
+}
+
+/* The parts that are not to be read are those of `before`. */
+static struct setup *build(struct config *cfg, const struct setup *before, struct parts read,
+                           struct config_sink *sink)
 {
     struct setup *s = xcalloc(1, sizeof *s);
     unsigned errors = sink->n_errors;
     atomic_init(&s->refs, 1);
     s->config = cfg;
-    load_users(s, before, sink);
-    rules_load(&s->rules, cfg, sink);
+    if (read.users)
+        load_users(s, before, sink);
+    else if (before->users)
+        s->users = userlist_ref(before->users);
+    s->rules = read.rules ? rules_load(cfg, sink) : rules_ref(before->rules);
     load_url_secret(s, sink);
     choose_decoy(s);
     load_database_secrets(s, sink);
-    load_client_tls(s, before, sink);
-    load_server_tls(s, sink);
+    if (read.tls) {
+        load_client_tls(s, before, sink);
+        load_server_tls(s, sink);
+    } else {
+        share_tls(s, before);
+    }
     if (sink->n_errors > errors) {
         if (sink->refused)
             sink->refused(sink->owner, cfg);
         setup_unref(&s);
     }
     return s;
+}
+
+struct setup *setup_build(struct config *cfg, const struct setup *before, struct config_sink *sink)
+{
+    return build(cfg, before, (struct parts){true, true, true}, sink);
+}
+
+struct setup *setup_change(struct config *cfg, const struct setup *before, const char *name,
+                           struct config_sink *sink)
+{
+    bool tls = strstr(name, "_tls") != NULL;
+    const struct parts read = {
+        .users = strcmp(name, "auth_file") == 0,
+        .rules = tls || strncmp(name, "auth_", 5) == 0, /* rules that want a certificate need TLS */
+        .tls = tls,
+    };
+    return build(cfg, before, read, sink);
 }
 
 struct setup *setup_ref(struct setup *s)
@@ -415,7 +462,7 @@ static void setup_free(struct setup *s)
     secret_free(&s->client_key);
     secret_unref(&s->url_secret);
     secret_unref(&s->decoy);
-    rules_fini(&s->rules);
+    rules_unref(&s->rules);
     userlist_unref(&s->users);
     config_free(&s->config);
     free(s);
@@ -441,12 +488,12 @@ struct tls_context *setup_client_tls(const struct setup *s)
 
 const struct hba *setup_hba(const struct setup *s)
 {
-    return s->rules.hba;
+    return s->rules->hba;
 }
 
 const struct ident *setup_ident(const struct setup *s)
 {
-    return s->rules.ident;
+    return s->rules->ident;
 }
 
 const struct secret *setup_decoy(const struct setup *s)
@@ -538,7 +585,7 @@ void setup_find_login(const struct setup *s, const char *database, const char *u
             find_pool_user(s, user, out);
     }
     out->by_query = is_by_query(cfg, out);
-    out->by_login = s->rules.asks_elsewhere && out->db && !out->pool_user && !out->server_secret;
+    out->by_login = s->rules->asks_elsewhere && out->db && !out->pool_user && !out->server_secret;
 }
 
 void setup_login_found(struct setup_login *out, const struct secret *secret)

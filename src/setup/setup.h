@@ -18,6 +18,10 @@ struct tls_context;
 /* Takes cfg, also on failure. Reports every finding to the sink; NULL if any was an error. A
  * certificate that was made for `before` (NULL at start) is kept: clients may have noted it. */
 struct setup *setup_build(struct config *cfg, const struct setup *before, struct config_sink *sink);
+/* The same for a configuration that differs from that of `before` in the setting of this name
+ * alone. Only the files that it is about are read again. */
+struct setup *setup_change(struct config *cfg, const struct setup *before, const char *name,
+                           struct config_sink *sink);
 struct setup *setup_ref(struct setup *s);
 /* Clears the caller's pointer; NULL inside is fine. */
 void setup_unref(struct setup **s);

@@ -48,6 +48,39 @@ def test_a_reload_goes_back_to_what_the_file_says(pooler, console):
     assert setting(pooler, "query_timeout")[1] == "default"
 
 
+def test_set_changes_nothing_else_whatever_has_become_of_the_files(pooler, console):
+    """An edit that nobody has asked to load is not applied, and one that is wrong is in nobody's way."""
+    ini, users = pooler.command[1], pooler.directory / "users.txt"
+    text = ini.read_text()
+    ini.write_text(text.replace("second = ", "third = ").replace("pool_size = 5", "pool_size = 9"))
+    with pooler.login(database="second") as client:
+        console.query("SET query_timeout = 9")
+        assert setting(pooler, "default_pool_size")[0] == "5"
+        ini.write_text("nonsense\n" + text)
+        users.rename(users.with_suffix(".away"))
+        console.query("SET query_timeout = 8")
+        console.query("SET query_wait_notify = 3")
+        assert setting(pooler, "query_timeout") == ("8", "console")
+        assert setting(pooler, "query_wait_notify") == ("3", "console")
+        assert client.query("SELECT 1") == [["1"]]
+        assert "not read" in refusal_of(console, f"SET auth_file = '{users}'").text
+    users.with_suffix(".away").rename(users)
+    ini.write_text(text)
+    console.query("RELOAD")
+    assert setting(pooler, "query_timeout")[1] == "default"
+
+
+def test_conffile_is_what_the_next_reload_reads(pooler, console):
+    other = pooler.directory / "other.ini"
+    other.write_text(pooler.command[1].read_text().replace("pool_size = 5", "pool_size = 9"))
+    console.query(f"SET conffile = '{other}'")
+    assert setting(pooler, "default_pool_size")[0] == "5"
+    for _ in range(2):
+        console.query("RELOAD")
+        assert setting(pooler, "default_pool_size")[0] == "9"
+        assert setting(pooler, "conffile")[0] == str(other)
+
+
 @pytest.mark.parametrize(
     ("command", "sqlstate"),
     [

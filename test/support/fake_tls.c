@@ -39,6 +39,11 @@ struct tls_context *tls_context_new_client(const struct tls_client_options *o, s
     return not_available(err);
 }
 
+struct tls_context *tls_context_ref(struct tls_context *c)
+{
+    return c;
+}
+
 void tls_context_unref(struct tls_context **c)
 {
     *c = NULL;
