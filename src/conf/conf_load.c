@@ -10,6 +10,7 @@
 #include "conf/conf_env.h"
 #include "conf/conf_ini.h"
 #include "conf/conf_files.h"
+#include "conf/config_copy.h"
 #include "conf/url_profile.h"
 #include "conf/validate.h"
 
@@ -90,6 +91,8 @@ bool config_load(const struct config_request *req, struct config **cfg_out,
     struct config *cfg = config_new(req->profile);
     struct conf_env *env = conf_env_new(req->env);
     load_sources(req, cfg, env, sink);
+    if (req->started)
+        cfg->waiting = config_keep_started(cfg, req->started);
     bool ok = sink->n_errors == errors_before && config_validate(cfg, sink);
     conf_env_free(&env);
     if (ok) {

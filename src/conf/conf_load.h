@@ -23,6 +23,9 @@ struct config_request {
     const char *env_file;   /* more of them from a file, weaker than env; or NULL */
     const struct config_override *overrides; /* on top of all other sources */
     size_t n_overrides;
+    /* A reload: with what the process has started. What only a restart changes stays as it is
+     * there; NULL: this is a start. */
+    const struct config *started;
 };
 
 /* On success *cfg_out is owned by the caller. On failure it is untouched and sink->n_errors > 0. */

@@ -77,6 +77,7 @@ void config_free(struct config **cfg_ptr)
         config_peer_free(&peer);
     }
     free(cfg->url_user);
+    free(cfg->waiting);
     secret_free(&cfg->url_password);
     free(cfg);
 }

@@ -177,6 +177,10 @@ struct config {
     /* Url profile: the role of the URL, who may log in to us with the same password. The secret
      * is wiped by config_free. NULL in the ini profile. */
     char *url_user, *url_password;
+
+    /* After a reload: names of settings for which the sources now say something that only a restart
+     * makes count, separated by ", ". NULL: there are none. */
+    char *waiting;
 };
 
 /* Begins the origin of a value that nobody has said: it follows from that of another setting. */

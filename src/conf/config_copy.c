@@ -107,3 +107,18 @@ struct config *config_copy(const struct config *cfg)
     copy_text(&copy->url_password);
     return copy;
 }
+
+char *config_keep_started(struct config *cfg, const struct config *started)
+{
+    char *names = NULL;
+    for (int id = 0; id < SETTING_COUNT; id++) {
+        const struct setting *s = setting_at((enum setting_id)id);
+        if ((s->flags & SETTING_RELOAD) || setting_equal(s, started, cfg))
+            continue;
+        char *more = xasprintf("%s%s%s", names ? names : "", names ? ", " : "", s->name);
+        free(names);
+        names = more;
+        copy_setting(cfg, started, (enum setting_id)id);
+    }
+    return names;
+}

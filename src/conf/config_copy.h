@@ -9,4 +9,8 @@
  * are back at their defaults. Returns owned. */
 struct config *config_copy(const struct config *cfg);
 
+/* Settings that only a restart changes get the values and origins that they have in `started`.
+ * Returns the names of those that differed, separated by ", ", owned; NULL: there were none. */
+char *config_keep_started(struct config *cfg, const struct config *started);
+
 #endif

@@ -87,6 +87,7 @@ static bool take_batch(struct reload *r)
 static struct setup *load_again(const struct program *p, struct error *err)
 {
     struct options options = *p->options;
+    options.request.started = p->started;
     if (options.request.ini_path)
         options.request.ini_path = setup_config(p->setup)->conffile;
     return program_load(&options, p->setup, err);
@@ -104,23 +105,13 @@ static struct setup *load(const struct reload *r, struct error *err)
 /* ---- settings that wait for a restart -------------------------------------------------- */
 
 /* Named in the log, and to whom has asked for the reload. */
-static void name_restart_only(const struct config *started, const struct config *cfg,
-                              struct error *remark)
+static void name_restart_only(const struct config *cfg, struct error *remark)
 {
-    char names[1024];
-    size_t n = 0;
-    names[0] = '\0';
     remark->text[0] = '\0';
-    for (int i = 0; i < SETTING_COUNT; i++) {
-        const struct setting *s = setting_at((enum setting_id)i);
-        if ((s->flags & SETTING_RELOAD) || setting_equal(s, started, cfg) || n >= sizeof names)
-            continue;
-        n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n ? ", " : "", s->name);
-    }
-    if (!n)
+    if (!cfg->waiting)
         return;
-    log_warning("changed, but only a restart makes it count: %s", names);
-    error_set(remark, "00000", "changed, but only a restart makes it count: %s", names);
+    log_warning("changed, but only a restart makes it count: %s", cfg->waiting);
+    error_set(remark, "00000", "changed, but only a restart makes it count: %s", cfg->waiting);
 }
 
 /* ---- rounds ---------------------------------------------------------------------------- */
@@ -217,7 +208,7 @@ static void take_own_part(struct reload *r)
 {
     struct program *p = r->program;
     const struct config *cfg = setup_config(r->setup);
-    name_restart_only(p->started, cfg, &r->remark);
+    name_restart_only(cfg, &r->remark);
     const struct resolver_times names = reload_resolver_times(cfg);
     resolver_set_times(p->shared.resolver, &names);
     stats_line_follow(&p->stats_line, cfg);

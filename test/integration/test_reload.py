@@ -125,13 +125,15 @@ def test_clients_of_a_database_that_is_gone_are_told_so(pooler):
         assert other.query("SELECT 1") == [["1"]]
 
 
-def test_settings_that_need_a_restart_are_named(pooler):
+def test_settings_that_need_a_restart_are_named_and_shown_as_they_are(pooler):
+    before = pooler.console("SHOW CONFIG")
     change(pooler, "workers = 2", "workers = 3\nlisten_backlog = 77")
     with closing(pooler.connect(user="console", dbname="pgballast")) as console:
         console.cursor().execute("RELOAD")
         told = "changed, but only a restart makes it count: listen_backlog, workers"
         assert told in pooler.log()
         assert told in "".join(console.notices)
+    assert pooler.console("SHOW CONFIG") == before
 
 
 def test_the_log_file_is_opened_anew(postgres, start_pooler, workspace):

@@ -103,11 +103,33 @@ static void test_config_copy_derives_anew_what_follows_from_others(void **state)
     findings_fini(&f);
 }
 
+static void test_config_keep_started_leaves_what_a_reload_may_change(void **state)
+{
+    struct findings f;
+    struct error err;
+    struct config *started = validated(&f), *cfg = validated(&f);
+    (void)state;
+    assert_null(config_keep_started(cfg, started));
+    assert_true(config_set(cfg, span_str("listen_port"), "7000", "f:9", &err));
+    assert_true(config_set(cfg, span_str("workers"), "3", "f:10", &err));
+    assert_true(config_set(cfg, span_str("query_timeout"), "5", "f:11", &err));
+    char *names = config_keep_started(cfg, started);
+    assert_string_equal(names, "listen_port, workers");
+    assert_int_equal(cfg->listen_port, started->listen_port);
+    assert_null(cfg->origins[SETTING_workers]);
+    assert_int_equal(cfg->query_timeout_us, 5000000);
+    free(names);
+    config_free(&started);
+    config_free(&cfg);
+    findings_fini(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_config_copy_has_everything_and_outlives_the_original),
         cmocka_unit_test(test_config_copy_derives_anew_what_follows_from_others),
+        cmocka_unit_test(test_config_keep_started_leaves_what_a_reload_may_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
