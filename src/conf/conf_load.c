@@ -40,6 +40,18 @@ static void load_overrides(const struct config_request *req, struct config *cfg,
     }
 }
 
+static void load_verbose(const struct config_request *req, struct config *cfg,
+                         struct config_sink *sink)
+{
+    struct error err;
+    if (req->verbose <= cfg->verbose)
+        return;
+    char *text = xasprintf("%d", req->verbose);
+    if (!config_set(cfg, span_str("verbose"), text, "command line", &err))
+        config_report(sink, CONFIG_ERROR, "command line", "%s", err.text);
+    free(text);
+}
+
 /* The first directory of a variable that may list several, separated by colons. */
 static void take_directory(struct config *cfg, enum setting_id id, const struct conf_env *env,
                            const char *variable, struct config_sink *sink)
@@ -78,6 +90,7 @@ static void load_sources(const struct config_request *req, struct config *cfg, s
     }
     conf_env_apply(env, cfg, sink);
     load_overrides(req, cfg, sink);
+    load_verbose(req, cfg, sink);
     load_directories(cfg, env, sink);
     if (req->profile == CONFIG_URL &&
         !url_profile_apply(cfg, req->url, env, conf_read_from_disk, sink) && sink->n_errors == 0)

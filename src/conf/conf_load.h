@@ -23,6 +23,7 @@ struct config_request {
     const char *env_file;   /* more of them from a file, weaker than env; or NULL */
     const struct config_override *overrides; /* on top of all other sources */
     size_t n_overrides;
+    int verbose; /* -v: the setting is at least that, whatever the sources say */
     /* A reload: with what the process has started. What only a restart changes stays as it is
      * there; NULL: this is a start. */
     const struct config *started;

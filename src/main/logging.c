@@ -37,17 +37,16 @@ static int facility_of(const char *name)
     return LOG_DAEMON;
 }
 
-static enum log_level level_of(const struct config *cfg, const struct options *o)
+static enum log_level level_of(const struct config *cfg)
 {
-    int verbose = cfg->verbose > o->verbose ? cfg->verbose : o->verbose;
-    int most = LOG_INFO_LEVEL + verbose;
+    int most = LOG_INFO_LEVEL + cfg->verbose;
     return most > LOG_NOISE_LEVEL ? LOG_NOISE_LEVEL : (enum log_level)most;
 }
 
 bool logging_apply(const struct config *cfg, const struct options *o, struct error *err)
 {
     const struct log_options to = {
-        .most = level_of(cfg, o),
+        .most = level_of(cfg),
         .json = cfg->log_format == LOG_FORMAT_JSON,
         .to_stderr = !o->quiet,
         .file = cfg->logfile,

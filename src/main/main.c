@@ -161,7 +161,8 @@ int main(int argc, char **argv)
         return o.status;
     signal(SIGPIPE, SIG_IGN);
     tls_memory_install();
-    log_set_level((enum log_level)(LOG_INFO_LEVEL + (o.verbose > 2 ? 2 : o.verbose)));
+    log_set_level(
+        (enum log_level)(LOG_INFO_LEVEL + (o.request.verbose > 2 ? 2 : o.request.verbose)));
     log_set_stderr(!o.quiet);
     log_set_json(false);
     if (!auth_init(&err)) {

@@ -147,7 +147,7 @@ static void take_option(struct options *o, int opt)
         o->quiet = true;
         return;
     case 'v':
-        o->verbose++;
+        o->request.verbose++;
         return;
     case 'V':
         print_version();

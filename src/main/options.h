@@ -24,8 +24,7 @@ struct options {
     bool daemon;      /* -d */
     bool reboot;      /* -R: takeover.h */
     const char *user; /* -u; NULL: the setting */
-    int verbose;
-    char *url; /* secret; request.url borrows it */
+    char *url;        /* secret; request.url borrows it */
     struct config_request request;
     struct config_override overrides[OPTIONS_OVERRIDES];
 };

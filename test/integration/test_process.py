@@ -243,6 +243,35 @@ def test_log_lines_can_be_json(postgres, start_pooler):
     assert any("closing because" in line["message"] for line in lines)
 
 
+def test_verbose_on_the_command_line_is_the_setting_until_it_is_set(postgres, workspace):
+    """With -v -v: SHOW CONFIG says so, SET lowers it, and a reload goes back to it."""
+    pooler = Pooler(workspace, postgres)
+    pooler.command[1:1] = ["-v", "-v"]
+    try:
+        pooler.start()
+
+        def levels():
+            before = len(pooler.log())
+            with pooler.login() as client:
+                assert client.query("SELECT 1") == [["1"]]
+            pooler.console("SHOW VERSION")
+            return {level for level in ("DEBUG", "NOISE") if f" {level} " in pooler.log()[before:]}
+
+        def shown():
+            return pooler.console("SHOW SETTINGS WHERE key = 'verbose'")[0]
+
+        assert (shown()["value"], shown()["origin"]) == ("2", "command line")
+        assert levels()
+        pooler.console("SET verbose = 0")
+        assert shown()["value"] == "0"
+        wait_until(lambda: not levels(), "it says less")
+        pooler.console("RELOAD")
+        assert shown()["value"] == "2"
+        assert levels()
+    finally:
+        pooler.stop()
+
+
 def test_log_lines_can_be_switched_off(postgres, start_pooler):
     pooler = start_pooler(postgres, log_connections=0, log_disconnections=0, log_pooler_errors=0)
     pooler.login().terminate()
