@@ -30,6 +30,7 @@ struct named {
     char *name;
     struct cap_numbers counts; /* of its connections; zero if it has no pool */
     struct figures_reading reading;
+    bool ordered; /* a database that is paused or disabled */
     bool seen;
     UT_hash_handle hh;
 };
@@ -134,8 +135,15 @@ static void show_console_database(const struct databases_run *run)
 
 static void name_ordered(struct control *c, const char *database, void *arg)
 {
-    (void)c;
-    (void)named_get(arg, database);
+    struct named *n = named_get(arg, database);
+    n->ordered =
+        control_has(c, database, CONTROL_PAUSED) || control_has(c, database, CONTROL_DISABLED);
+}
+
+/* As in PgBouncer, of the names that only the fallback entry knows those that are in use. */
+static bool is_shown(const struct named *n)
+{
+    return !n->seen && (n->ordered || n->counts.clients || n->counts.servers);
 }
 
 void inspect_databases(struct relay *r, void (*fn)(const struct inspect_database *row, void *arg),
@@ -155,7 +163,7 @@ void inspect_databases(struct relay *r, void (*fn)(const struct inspect_database
         show_database(&run, db, db->name, &n->counts);
     }
     for (struct named *n = table; n && run.cfg->fallback; n = n->hh.next) {
-        if (!n->seen)
+        if (is_shown(n))
             show_database(&run, run.cfg->fallback, n->name, &n->counts);
     }
     show_console_database(&run);

@@ -328,6 +328,26 @@ def test_orders_reach_databases_that_only_the_fallback_entry_knows(postgres, sta
         console.query("KILL second; RESUME second")
 
 
+def test_databases_of_the_fallback_entry_are_shown_while_they_are_in_use(postgres, start_pooler):
+    address = f"host={postgres.host} port={postgres.port}"
+    pooler = start_pooler(postgres, databases={"*": address}, server_idle_timeout=1)
+
+    def shown():
+        return [row["name"] for row in pooler.console("SHOW DATABASES")]
+
+    assert shown() == ["pgbouncer"]
+    with pooler.login() as client:
+        assert client.query("SELECT 1") == [["1"]]
+        assert shown() == ["app", "pgbouncer"]
+    wait_until(lambda: shown() == ["pgbouncer"], "its last server has gone")
+    pooler.console("PAUSE app")
+    assert shown() == ["app", "pgbouncer"]
+    pooler.console("RESUME app")
+    assert shown() == ["pgbouncer"]
+    with pooler.login() as client:
+        assert shown() == ["app", "pgbouncer"]
+
+
 # Several who wait
 
 
