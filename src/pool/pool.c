@@ -192,7 +192,7 @@ const char *pool_close_text(enum pool_close_reason reason)
     case POOL_CLOSE_EVICTED:
         return "evicted";
     case POOL_CLOSE_PASSED_ON:
-        return "another pool has waited longer";
+        return "evicted: another pool has waited longer";
     case POOL_CLOSE_VANISHED:
         return "obsolete connection";
     case POOL_CLOSE_ASKED_FOR:

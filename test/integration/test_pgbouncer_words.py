@@ -158,6 +158,16 @@ def evicted(pooler):
         assert client.query("SELECT 1") == [["1"]]
 
 
+def evicted_when_free(pooler):
+    """Another pool waits already when the server is released."""
+    with pooler.login("other", "narrow") as other, pooler.login(database="narrow") as client:
+        client.query("BEGIN")
+        other.send(wire.query("SELECT 1"))
+        wait_until(lambda: pooler.pool("narrow", "other")["maxwait_us"] > 300000, "it waits")
+        client.query("COMMIT")
+        assert other.rows() == [["1"]]
+
+
 def reserve(pooler):
     with pooler.login(database="spare") as holder, pooler.login(database="spare") as other:
         holder.query("BEGIN")
@@ -261,6 +271,8 @@ EVENTS = {
     "new server": (evicted, None, [
         rf"LOG {SERVER}narrow/other@{PLACE}new connection to server \(from {ADDRESS}\)$",
         rf"LOG {SERVER}narrow/other@{PLACE}SSL established: TLSv1\.3/\S+$"]),
+    "server that is evicted when it becomes free": (evicted_when_free, None, [
+        rf"LOG {SERVER}narrow/app@{PLACE}closing because: evicted: another pool .*\(age=\d+s\)$"]),
     "evicted server": (evicted, None, [
         rf"LOG {SERVER}narrow/\w+@{PLACE}closing because: evicted \(age=\d+s\)$"]),
     "reserve": (reserve, None, [r"WARNING .*taking connection from reserve_pool"]),
