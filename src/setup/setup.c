@@ -426,11 +426,11 @@ struct setup *setup_build(struct config *cfg, const struct setup *before, struct
 struct setup *setup_change(struct config *cfg, const struct setup *before, const char *name,
                            struct config_sink *sink)
 {
-    bool tls = strstr(name, "_tls") != NULL;
     const struct parts read = {
         .users = strcmp(name, "auth_file") == 0,
-        .rules = tls || strncmp(name, "auth_", 5) == 0, /* rules that want a certificate need TLS */
-        .tls = tls,
+        .rules = strcmp(name, "auth_type") == 0 || strcmp(name, "auth_hba_file") == 0 ||
+                 strcmp(name, "auth_ident_file") == 0 || strcmp(name, "auth_ldap_options") == 0,
+        .tls = strstr(name, "_tls") != NULL,
     };
     return build(cfg, before, read, sink);
 }

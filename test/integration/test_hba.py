@@ -403,6 +403,15 @@ def test_a_reload_with_a_broken_file_changes_nothing(changing):
     assert enter(changing, "plain", "other") == [["app"]]
 
 
+def test_a_broken_file_is_in_the_way_of_what_is_about_it_only(changing):
+    write(changing.hba, "host all all\n")
+    changing.console("SET query_timeout = 9")
+    changing.console("SET client_tls_protocols = 'tlsv1.3'")
+    with pytest.raises(psycopg2.Error, match="SET failed.*:1: the line ends where an address"):
+        changing.console("SET auth_type = hba")
+    assert enter(changing, "plain", "other") == [["app"]]
+
+
 @pytest.mark.threads
 def test_logins_do_not_notice_reloads_that_let_them_in(changing):
     errors, done, count = [], threading.Event(), [0]
