@@ -5,6 +5,7 @@
 #include "conf/effective.h"
 #include "pool/registry.h"
 #include "relay/broker.h"
+#include "relay/control.h"
 #include "relay/lookups.h"
 #include "relay/peer.h"
 #include "relay/places.h"
@@ -95,6 +96,44 @@ struct target_limits refit_target_limits(const struct config *cfg)
     };
 }
 
+/* ---- orders ---------------------------------------------------------------------------- */
+
+struct orders_run {
+    struct registry *registry;
+    const struct config *cfg;
+    const char *database;
+};
+
+static void resume_pool(struct pool *p, void *arg)
+{
+    const struct orders_run *run = arg;
+    if (strcmp(pool_database(p), run->database) == 0)
+        (void)pool_resume(p); /* nobody waits in it: its clients have been sent away */
+}
+
+static void forget_orders(struct control *c, const char *database, void *arg)
+{
+    struct orders_run *run = arg;
+    if (config_find_database(run->cfg, database))
+        return;
+    control_set(c, database, CONTROL_PAUSED, false);
+    control_set(c, database, CONTROL_DISABLED, false);
+    control_set(c, database, CONTROL_KILLED, false);
+    run->database = database;
+    if (!control_is_paused(c, database) && !control_has(c, NULL, CONTROL_SUSPENDED))
+        registry_each(run->registry, resume_pool, run);
+}
+
+/* What was ordered about a database goes with it: nobody could take it back, and one of that name
+ * that comes later is another. */
+static void refit_orders(struct relay_shared *shared, const struct config *cfg)
+{
+    struct orders_run run = {.registry = shared->registry, .cfg = cfg};
+    control_enter(shared->control);
+    control_each(shared->control, forget_orders, &run);
+    control_leave(shared->control);
+}
+
 void refit_pools(struct relay_shared *shared, struct setup *setup, uint64_t now_us)
 {
     const struct config *cfg = setup_config(setup);
@@ -105,6 +144,7 @@ void refit_pools(struct relay_shared *shared, struct setup *setup, uint64_t now_
     places_set_limits(shared->places, &targets);
     cap_set(limits_total(registry_limits(shared->registry)), &total);
     lookups_doubt_all(shared->lookups);
+    refit_orders(shared, cfg);
     registry_each(shared->registry, refit_pool, &run);
     peer_refit(shared, setup);
 }

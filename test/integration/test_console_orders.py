@@ -348,6 +348,23 @@ def test_databases_of_the_fallback_entry_are_shown_while_they_are_in_use(postgre
         assert shown() == ["app", "pgbouncer"]
 
 
+def test_orders_about_a_database_go_with_its_line(pooler, console):
+    with pooler.login(database="second") as client:
+        assert client.query("SELECT 1") == [["1"]]
+    console.query("PAUSE second; DISABLE second")
+    ini = pooler.command[1]
+    text = ini.read_text()
+    ini.write_text(text.replace("second = ", "third = "))
+    console.query("RELOAD")
+    assert refusal_of(console, "RESUME second").sqlstate == "3D000"
+    ini.write_text(text)
+    console.query("RELOAD")
+    row = database_of(pooler, "second")
+    assert (row["paused"], row["disabled"]) == (0, 0)
+    with pooler.login(database="second") as client:
+        assert client.query("SELECT 1") == [["1"]]
+
+
 # Several who wait
 
 
