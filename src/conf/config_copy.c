@@ -24,14 +24,7 @@ static void copy_host(struct config_host *host)
 
 static void copy_setting(struct config *to, const struct config *from, enum setting_id id)
 {
-    const struct setting *s = setting_at(id);
-    char *text = setting_text(s, from);
-    struct error err;
-    if (!setting_store(s, to, text, &err))
-        abort(); /* setting_text gives what setting_store reads back */
-    if (s->flags & SETTING_SECRET)
-        mem_wipe(text, strlen(text));
-    free(text);
+    setting_copy(setting_at(id), to, from);
     free(to->origins[id]);
     to->origins[id] = from->origins[id];
     copy_text(&to->origins[id]);

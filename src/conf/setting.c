@@ -223,6 +223,27 @@ bool setting_store(const struct setting *s, struct config *cfg, const char *text
     return error_set(err, "", "unknown kind of setting");
 }
 
+void setting_copy(const struct setting *s, struct config *to, const struct config *from)
+{
+    switch (s->kind) {
+    case SETTING_KIND_BOOL:
+        memcpy(field_of(s, to), field_in(s, from), sizeof(bool));
+        return;
+    case SETTING_KIND_INT:
+    case SETTING_KIND_ENUM:
+        memcpy(field_of(s, to), field_in(s, from), sizeof(int));
+        return;
+    case SETTING_KIND_DURATION:
+    case SETTING_KIND_SIZE:
+        memcpy(field_of(s, to), field_in(s, from), sizeof(uint64_t));
+        return;
+    case SETTING_KIND_STRING:
+    case SETTING_KIND_LIST:
+        store_text(s, field_of(s, to), *(char *const *)field_in(s, from));
+        return;
+    }
+}
+
 char *setting_text(const struct setting *s, const struct config *cfg)
 {
     const void *field = field_in(s, cfg);

@@ -85,6 +85,8 @@ bool setting_store(const struct setting *s, struct config *cfg, const char *text
                    struct error *err);
 /* Whether setting_store would take the text. */
 bool setting_accepts(const struct setting *s, const char *text, struct error *err);
+/* The value as it is: also one that no text would be read as. */
+void setting_copy(const struct setting *s, struct config *to, const struct config *from);
 /* The field of cfg as owned text that setting_store would read back. */
 char *setting_text(const struct setting *s, const struct config *cfg);
 /* Whether both hold the same value. */

@@ -42,7 +42,6 @@ static bool read_text(const char *path, struct buf *out, struct error *err)
 static struct config *validated(struct findings *f)
 {
     struct config *cfg = config_new(CONFIG_INI);
-    findings_init(f);
     assert_true(conf_ini_read(cfg, "f", read_text, &f->sink));
     assert_true(config_validate(cfg, &f->sink));
     return cfg;
@@ -72,8 +71,9 @@ static void check_lines(const struct config *copy)
 static void test_config_copy_has_everything_and_outlives_the_original(void **state)
 {
     struct findings f;
-    struct config *cfg = validated(&f), *other = validated(&f);
     (void)state;
+    findings_init(&f);
+    struct config *cfg = validated(&f), *other = validated(&f);
     struct config *copy = config_copy(cfg);
     config_free(&cfg);
     assert_true(config_validate(copy, &f.sink));
@@ -92,8 +92,9 @@ static void test_config_copy_derives_anew_what_follows_from_others(void **state)
 {
     struct findings f;
     struct error err;
-    struct config *cfg = validated(&f), *copy = config_copy(cfg);
     (void)state;
+    findings_init(&f);
+    struct config *cfg = validated(&f), *copy = config_copy(cfg);
     assert_int_equal(cfg->retry_max_delay_us, 3000000);
     assert_true(config_set(copy, span_str("server_login_retry"), "5", "console", &err));
     assert_true(config_validate(copy, &f.sink));
@@ -107,8 +108,9 @@ static void test_config_keep_started_leaves_what_a_reload_may_change(void **stat
 {
     struct findings f;
     struct error err;
-    struct config *started = validated(&f), *cfg = validated(&f);
     (void)state;
+    findings_init(&f);
+    struct config *started = validated(&f), *cfg = validated(&f);
     assert_null(config_keep_started(cfg, started));
     assert_true(config_set(cfg, span_str("listen_port"), "7000", "f:9", &err));
     assert_true(config_set(cfg, span_str("workers"), "3", "f:10", &err));

@@ -250,6 +250,22 @@ static void test_setting_store_reads_the_spellings_of_the_fields(void **state)
     config_free(&cfg);
 }
 
+static void test_setting_copy_takes_every_field_as_it_is(void **state)
+{
+    struct config *from = config_new(CONFIG_INI), *to = config_new(CONFIG_URL);
+    (void)state;
+    from->query_timeout_us = UINT64_MAX; /* above what setting_store takes */
+    from->listen_backlog = -7;
+    for (int i = 0; i < SETTING_COUNT; i++)
+        setting_copy(setting_at((enum setting_id)i), to, from);
+    for (int i = 0; i < SETTING_COUNT; i++)
+        assert_true(setting_equal(setting_at((enum setting_id)i), to, from));
+    assert_true(to->query_timeout_us == UINT64_MAX);
+    assert_int_equal(to->listen_backlog, -7);
+    config_free(&from);
+    config_free(&to);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +274,7 @@ int main(void)
         cmocka_unit_test(test_setting_list_has_every_setting_of_pgbouncer),
         cmocka_unit_test(test_setting_text_of_every_default_reads_back),
         cmocka_unit_test(test_setting_help_is_one_line_without_full_stop),
+        cmocka_unit_test(test_setting_copy_takes_every_field_as_it_is),
         cmocka_unit_test(test_setting_store_keeps_the_old_value_on_failure),
         cmocka_unit_test(test_setting_store_reads_the_spellings_of_the_fields),
     };
