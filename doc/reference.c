@@ -175,7 +175,8 @@ static const char *const more[SETTING_COUNT] = {
     [S(server_login_retry)] = "Whatever the failure, and breaker_open_time too, unless that or a "
                               "retry_ setting is set to "
                               "more. Pauses begin with retry_min_delay and grow.",
-    [S(server_round_robin)] = "Among the idle servers of a worker thread.",
+    [S(server_round_robin)] = "Of the whole pool, so with several workers servers often change "
+                              "threads, which costs more.",
     [S(server_tls_ciphers)] = "default, secure, normal and fast leave it to the system.",
     [S(server_tls_protocols)] = TLS_LIST,
     [S(server_tls_sslmode)] = "As in libpq. Certificates are verified by verify-ca and "

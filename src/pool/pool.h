@@ -197,8 +197,8 @@ struct pool_decision {
 
 /* A client wants a server. Called by its worker. TAKE: the newest idle server of that worker. ASK:
  * the oldest of the longest idle list of another; it is PROMISED to this client, which must wait
- * for HANDED or GONE. WAIT: the client is in the queue, *behind everybody who was there*. The
- * waiter's since_us becomes now_us. */
+ * for HANDED or GONE. (round_robin: the oldest of all, by TAKE or ASK.) WAIT: the client is in the
+ * queue, *behind everybody who was there*. The waiter's since_us becomes now_us. */
 void pool_acquire(struct pool *p, struct pool_waiter *w, uint64_t now_us,
                   struct pool_decision *out);
 /* The same for a client whose server was of no use (found dead before anything was sent): it keeps

@@ -88,18 +88,11 @@ uint64_t pool_condemn_idle(struct pool *p, enum pool_close_reason reason)
 
 struct pool_server *pool_evict_locked(struct pool *p)
 {
-    struct pool_shared *sh = &p->shared;
-    struct pool_server *oldest = NULL;
+    struct pool_server *oldest = pool_oldest_idle(p);
 
-    for (unsigned i = 0; i < p->n_workers; i++) {
-        struct pool_server *s = TAILQ_LAST(&sh->of[i].idle, pool_server_list);
-
-        if (s != NULL && (oldest == NULL || s->idle_since_us < oldest->idle_since_us))
-            oldest = s;
-    }
     if (oldest != NULL) {
         condemn(p, oldest, POOL_CLOSE_EVICTED);
-        sh->evicted++;
+        p->shared.evicted++;
     }
     return oldest;
 }

@@ -149,6 +149,8 @@ static inline uint32_t pool_staying(const struct pool_shared *sh)
 /* pool_serve.c */
 void pool_idle_push(struct pool *p, struct pool_server *s, uint64_t now_us);
 void pool_idle_remove(struct pool *p, struct pool_server *s, enum pool_server_state state);
+/* Over all workers; NULL if none is idle. */
+struct pool_server *pool_oldest_idle(const struct pool *p);
 /* The server is LINKED and free: to whom, or where to? */
 void pool_settle(struct pool *p, struct pool_server *s, uint64_t now_us, struct pool_release *out);
 void pool_unpin_locked(struct pool_shared *sh, struct pool_server *s);

@@ -123,10 +123,44 @@ static struct pool_waiter *choose_waiter(struct pool_shared *sh, unsigned worker
 
 /* ---- acquire ---- */
 
-static struct pool_server *own_idle(struct pool_shared *sh, unsigned worker)
+struct pool_server *pool_oldest_idle(const struct pool *p)
 {
-    struct pool_server_list *idle = &sh->of[worker].idle;
+    struct pool_server *oldest = NULL;
+
+    for (unsigned i = 0; i < p->n_workers; i++) {
+        struct pool_server *s = TAILQ_LAST(&p->shared.of[i].idle, pool_server_list);
+
+        if (s != NULL && (oldest == NULL || s->idle_since_us < oldest->idle_since_us))
+            oldest = s;
+    }
+    return oldest;
+}
+
+static struct pool_server *oldest_of_longest(const struct pool *p)
+{
+    const struct pool_share *longest = &p->shared.of[0];
+
+    for (unsigned i = 1; i < p->n_workers; i++) {
+        if (p->shared.of[i].n_idle > longest->n_idle)
+            longest = &p->shared.of[i];
+    }
+    return TAILQ_LAST(&longest->idle, pool_server_list);
+}
+
+static struct pool_server *own_idle(const struct pool_shared *sh, unsigned worker)
+{
+    const struct pool_server_list *idle = &sh->of[worker].idle;
     return sh->set.round_robin ? TAILQ_LAST(idle, pool_server_list) : TAILQ_FIRST(idle);
+}
+
+/* One is idle. Taking turns means turns of all the pool's servers, at the price of hand-overs. */
+static struct pool_server *choose_idle(const struct pool *p, unsigned worker)
+{
+    if (p->shared.set.round_robin)
+        return pool_oldest_idle(p);
+
+    struct pool_server *mine = own_idle(&p->shared, worker);
+    return mine != NULL ? mine : oldest_of_longest(p);
 }
 
 static void take_idle(struct pool *p, struct pool_server *s, struct pool_decision *out)
@@ -137,21 +171,13 @@ static void take_idle(struct pool *p, struct pool_server *s, struct pool_decisio
     out->server = s;
 }
 
-static void ask_for_idle(struct pool *p, struct pool_waiter *w, struct pool_decision *out)
+static void ask_for_idle(struct pool *p, struct pool_server *s, struct pool_waiter *w,
+                         struct pool_decision *out)
 {
-    struct pool_shared *sh = &p->shared;
-    const struct pool_share *longest = &sh->of[0];
-
-    for (unsigned i = 1; i < p->n_workers; i++) {
-        if (sh->of[i].n_idle > longest->n_idle)
-            longest = &sh->of[i];
-    }
-
-    struct pool_server *s = TAILQ_LAST(&longest->idle, pool_server_list);
     pool_idle_remove(p, s, POOL_SERVER_PROMISED);
     w->state = POOL_WAITER_PROMISED;
     w->promised_id = s->id;
-    sh->asked++;
+    p->shared.asked++;
     out->what = POOL_ASK;
     out->server_id = s->id;
     out->server_worker = s->worker;
@@ -217,12 +243,12 @@ __attribute__((always_inline)) static inline void acquire_locked(struct pool *p,
     }
     bool in_line = pool_sharing_waiters(sh) > 0;
     if (!w->own && !in_line && sh->pause == POOL_PAUSE_NONE && sh->count[POOL_SERVER_IDLE] > 0) {
-        struct pool_server *mine = own_idle(sh, w->worker);
+        struct pool_server *s = choose_idle(p, w->worker);
 
-        if (mine != NULL)
-            take_idle(p, mine, out);
+        if (s->worker == w->worker)
+            take_idle(p, s, out);
         else
-            ask_for_idle(p, w, out);
+            ask_for_idle(p, s, w, out);
         return;
     }
     if (refused(p, again, &out->reason))

@@ -109,8 +109,9 @@ def test_check_tells_what_has_no_effect_and_where_it_stands(postgres, start_pool
     assert "transaction_safety" not in output
 
 
-def test_idle_servers_take_turns_if_asked_to(postgres, start_pooler):
-    pooler = start_pooler(postgres, server_round_robin=1, workers=1, default_pool_size=3)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_idle_servers_take_turns_if_asked_to(postgres, start_pooler, workers):
+    pooler = start_pooler(postgres, server_round_robin=1, workers=workers, default_pool_size=3)
     clients = [pooler.login() for _ in range(3)]
     for client in clients:
         client.query("BEGIN")

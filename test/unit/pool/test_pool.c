@@ -75,6 +75,36 @@ static void test_acquire_asks_for_the_oldest_of_the_longest_foreign_list(void **
     scene_end(&sc);
 }
 
+static void test_with_round_robin_the_servers_of_all_workers_take_turns(void **state)
+{
+    (void)state;
+    struct pool_settings set = sized(3);
+    set.round_robin = true;
+    struct scene sc = scene_of(pool_with(2, set, NULL));
+    struct pool_decision d;
+
+    opened_idle(sc.p, &sc.s[0], 1, 0, 10);
+    opened_idle(sc.p, &sc.s[1], 2, 1, 20);
+    opened_idle(sc.p, &sc.s[2], 3, 0, 30);
+    d = acquire(sc.p, &sc.c[0], 40);
+    assert_int_equal(d.what, POOL_TAKE);
+    assert_ptr_equal(d.server, &sc.s[0]);
+    assert_int_equal(release(sc.p, &sc.s[0], 50).what, POOL_KEEP);
+
+    d = acquire(sc.p, &sc.c[0], 60);
+    assert_int_equal(d.what, POOL_ASK);
+    assert_int_equal(d.server_id, 2);
+    assert_true(pool_wanted(sc.p, &sc.s[1]));
+    assert_true(pool_handed(sc.p, &sc.s[1], 0, &sc.c[0]));
+    assert_int_equal(release(sc.p, &sc.s[1], 70).what, POOL_KEEP);
+
+    d = acquire(sc.p, &sc.c[0], 80);
+    assert_int_equal(d.what, POOL_TAKE);
+    assert_ptr_equal(d.server, &sc.s[2]);
+    assert_int_equal(release(sc.p, &sc.s[2], 90).what, POOL_KEEP);
+    scene_end(&sc);
+}
+
 static void test_waiters_are_served_in_the_order_of_arrival(void **state)
 {
     (void)state;
@@ -448,6 +478,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_acquire_takes_the_newest_idle_server_of_its_own_worker),
         cmocka_unit_test(test_acquire_asks_for_the_oldest_of_the_longest_foreign_list),
+        cmocka_unit_test(test_with_round_robin_the_servers_of_all_workers_take_turns),
         cmocka_unit_test(test_waiters_are_served_in_the_order_of_arrival),
         cmocka_unit_test(test_a_newcomer_does_not_overtake_those_who_wait),
         cmocka_unit_test(test_all_clients_on_one_worker_get_the_whole_pool),
