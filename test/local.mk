@@ -345,6 +345,7 @@ REPLAY_TESTS = \
 	test/replay/cancel-that-brings-nothing.replay \
 	test/replay/cancel-whose-connection-does-not-end.replay \
 	test/replay/cancel-whose-connection-hangs-in-a-transaction.replay \
+	test/replay/cancel-with-a-key-of-impossible-length.replay \
 	test/replay/cancel-with-a-wrong-key.replay \
 	test/replay/client-does-not-wait-for-the-login.replay \
 	test/replay/client-idle-timeout.replay \

@@ -347,7 +347,10 @@ static void walk_packets(struct client *c)
         if (kind == STARTUP_MORE)
             return;
         if (kind == STARTUP_BAD) {
-            client_fail(c, &err);
+            if (err.sqlstate[0])
+                client_fail(c, &err);
+            else
+                client_close(c, err.text);
             return;
         }
         struct span all = buf_span(held);

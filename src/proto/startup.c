@@ -37,12 +37,13 @@ static enum startup_kind bad(struct startup *m, struct error *err, const char *s
 
 /* ---- header ---------------------------------------------------------------------------------- */
 
-static enum startup_kind bad_header(struct span in, struct startup *m, struct error *err)
+static enum startup_kind bad_header(struct span in, const char *sqlstate, struct startup *m,
+                                    struct error *err)
 {
     char hex[2 * 8 + 1] = "";
     for (size_t i = 0; i < in.n && i < 8; i++)
         snprintf(hex + 2 * i, 3, "%02x", in.p[i]);
-    error_set(err, SQLSTATE_PROTOCOL_VIOLATION, "bad packet header: '%s'", hex);
+    error_set(err, sqlstate, "bad packet header: '%s'", hex);
     m->kind = STARTUP_BAD;
     return STARTUP_BAD;
 }
@@ -145,7 +146,7 @@ enum startup_kind startup_parse(struct span in, struct startup *m, size_t *used_
         return STARTUP_MORE;
     uint32_t len = frame_u32(in.p);
     if (len < 8 || len > STARTUP_LEN_MAX)
-        return bad_header(in, m, err);
+        return bad_header(in, SQLSTATE_PROTOCOL_VIOLATION, m, err);
     if (in.n < 8)
         return STARTUP_MORE;
     uint32_t code = frame_u32(in.p + 4);
@@ -153,7 +154,7 @@ enum startup_kind startup_parse(struct span in, struct startup *m, size_t *used_
         return bad(m, err, SQLSTATE_FEATURE_NOT_SUPPORTED, "old V2 protocol not supported");
     enum startup_kind kind = kind_of(code, len);
     if (kind == STARTUP_BAD)
-        return bad_header(in, m, err);
+        return bad_header(in, code == CODE_CANCEL ? "" : SQLSTATE_PROTOCOL_VIOLATION, m, err);
     if (in.n < len)
         return STARTUP_MORE;
     struct span rest = span_of(in.p + 8, len - 8);

@@ -59,7 +59,8 @@ struct startup {
 };
 
 /* Reads the packet at the start of `in`. Except for STARTUP_MORE and STARTUP_BAD, *m is set and
- * *used_out is the packet's length; for STARTUP_BAD *err is set. m->kind is the result always. */
+ * *used_out is the packet's length; for STARTUP_BAD *err is set, without an SQLSTATE where nothing
+ * is to be answered: nobody reads the answer to a CancelRequest. m->kind is the result always. */
 enum startup_kind startup_parse(struct span in, struct startup *m, size_t *used_out,
                                 struct error *err);
 

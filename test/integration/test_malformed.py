@@ -47,6 +47,15 @@ def test_a_wrong_first_packet_ends_the_connection(witness, packet):
         assert client.is_closed_by_peer()
 
 
+@pytest.mark.parametrize("size", [0, 4, 7, 261, 9000])
+def test_a_cancel_request_with_an_impossible_key_is_not_answered(witness, size):
+    with witness.wire() as client:
+        client.send(wire.request(wire.CANCEL_REQUEST, bytes(size)))
+        with pytest.raises(Disconnected):
+            client.read()
+    witness.wait_for_log(f"closing because: bad packet header: '{8 + size:08x}04d2162e'")
+
+
 def test_a_login_in_single_bytes_is_understood(pooler):
     with pooler.wire() as client:
         client.send_in_pieces(GOOD_STARTUP)

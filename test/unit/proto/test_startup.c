@@ -145,7 +145,9 @@ static void test_startup_refuses_with_the_text_that_says_why(void **state)
         {BYTES(""), V(0, 0), "08P01", "bad packet header: '0000000800000000'"},
         {BYTES("x"), V(1234, 5679), "08P01", "bad packet header: '0000000904d2162f'"},
         {BYTES("x"), V(1234, 5680), "08P01", "bad packet header: '0000000904d21630'"},
-        {BYTES("1234567"), V(1234, 5678), "08P01", "bad packet header: '0000000f04d2162e'"},
+        /* a CancelRequest is never answered */
+        {BYTES(""), V(1234, 5678), "", "bad packet header: '0000000804d2162e'"},
+        {BYTES("1234567"), V(1234, 5678), "", "bad packet header: '0000000f04d2162e'"},
         {BYTES(""), V(1234, 5681), "08P01", "bad packet header: '0000000804d21631'"},
         {BYTES(""), V(3, 0), "08P01", layout},
         {BYTES("user\0a\0"), V(3, 0), "08P01", layout},
