@@ -29,7 +29,8 @@ struct reload {
     struct program *program;
     struct mailbox mailbox; /* where rounds through the workers end */
     struct setup *setup;    /* the new one; NULL: none runs */
-    bool again;             /* a signal has asked meanwhile */
+    bool signalled;         /* a signal has asked for the one that runs */
+    bool again;             /* one has asked meanwhile */
     struct requests now, later;
     struct error remark; /* on the one that runs; no text: none */
 };
@@ -73,6 +74,7 @@ static bool take_batch(struct reload *r)
     if (!r->again && n == 0 && r->later.n)
         n = 1;
     bool some = r->again || n > 0;
+    r->signalled = r->again;
     r->again = false;
     memcpy(r->now.each, r->later.each, n * sizeof r->now.each[0]);
     r->now.n = n;
@@ -93,13 +95,42 @@ static struct setup *load_again(const struct program *p, struct error *err)
     return program_load(&options, p->setup, err);
 }
 
+/* What runs is a SET. */
+static bool is_set(const struct reload *r, const char **name_out, const char **value_out)
+{
+    return r->now.n && process_setting(r->now.each[0], name_out, value_out);
+}
+
 static struct setup *load(const struct reload *r, struct error *err)
 {
     const struct program *p = r->program;
     const char *name, *value;
-    if (r->now.n && process_setting(r->now.each[0], &name, &value))
+    if (is_set(r, &name, &value))
         return program_change(p->setup, name, value, err);
     return load_again(p, err);
+}
+
+/* ---- who is told ----------------------------------------------------------------------- */
+
+/* The service manager follows reloads by signal, as it does them itself (systemctl reload). What
+ * the console asks for is between it and its user, as in PgBouncer. */
+static void tell_begin(const struct reload *r)
+{
+    if (r->signalled)
+        systemd_notify_reloading();
+}
+
+/* err is NULL if all went well. The log has the SET of the console already. */
+static void tell_end(const struct reload *r, const struct error *err)
+{
+    const char *name, *value;
+    bool set = is_set(r, &name, &value);
+    if (err)
+        log_error("%s failed, nothing has changed: %s", set ? "SET" : "reload", err->text);
+    else if (!set)
+        log_info("configuration reloaded");
+    if (r->signalled)
+        systemd_notify("READY=1");
 }
 
 /* ---- settings that wait for a restart -------------------------------------------------- */
@@ -166,8 +197,7 @@ static bool start(struct reload *r);
 static void finish(struct reload *r)
 {
     setup_unref(&r->setup);
-    systemd_notify("READY=1");
-    log_info("configuration reloaded");
+    tell_end(r, NULL);
     answer(&r->now, true, &r->remark);
     while (take_batch(r) && !start(r))
         ;
@@ -218,8 +248,7 @@ static void take_own_part(struct reload *r)
 
 static void refuse(struct reload *r, const struct error *err)
 {
-    log_error("reload failed, nothing has changed: %s", err->text);
-    systemd_notify("READY=1");
+    tell_end(r, err);
     answer(&r->now, false, err);
 }
 
@@ -228,7 +257,7 @@ static bool start(struct reload *r)
 {
     struct program *p = r->program;
     struct error err;
-    systemd_notify_reloading();
+    tell_begin(r);
     struct setup *setup = load(r, &err);
     /* The log file is opened anew also where nothing else has changed: it may have been rotated. */
     if (setup && !logging_apply(setup_config(setup), p->options, &err))
@@ -250,6 +279,7 @@ void reload_begin(struct reload *r, struct process_reload *request)
         take_request(&r->later, request);
         return;
     }
+    r->signalled = !request;
     take_request(&r->now, request);
     (void)start(r);
 }

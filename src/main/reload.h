@@ -8,7 +8,8 @@
  *
  * A SET of the console goes the same way with the configuration in force and one setting changed:
  * it reads no file but one that this setting is about. A reload forgets those that were set, but
- * for conffile, which says what it reads.
+ * for conffile, which says what it reads. The service manager is told of those that a signal has
+ * asked for.
  *
  * One runs at a time. Who asks meanwhile is answered by one more after it: the files may have
  * changed since they were read. */

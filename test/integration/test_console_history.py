@@ -28,6 +28,14 @@ def test_events_are_starts_reloads_and_orders_with_who_gave_them(pooler):
         assert f"{order} command issued by {CONSOLE_USER}" in messages(pooler, "EVENTS")
 
 
+def test_a_set_is_an_order_and_no_reload(pooler):
+    before = len(messages(pooler, "EVENTS"))
+    pooler.console("SET query_timeout = 7")
+    order = f"SET query_timeout command issued by {CONSOLE_USER}"
+    assert messages(pooler, "EVENTS")[before:] == [order]
+    assert "configuration reloaded" not in pooler.log()
+
+
 def test_errors_are_what_the_log_has_as_warning_or_worse(pooler):
     with pytest.raises(ServerError), pooler.wire() as client:
         client.login("app", "wrong", "app")

@@ -138,6 +138,25 @@ def test_the_service_manager_is_told_what_goes_on(postgres, workspace, kind):
         assert next(apart_from_status) == "STOPPING=1"
 
 
+def test_the_service_manager_is_not_told_what_the_console_changes(postgres, workspace):
+    pooler = Pooler(workspace, postgres, log_stats=0)
+    path = str(pooler.directory / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        os.chmod(path, 0o777)
+        manager.settimeout(20)
+        pooler.environment["NOTIFY_SOCKET"] = path
+        messages = iter(lambda: manager.recv(512).decode(), None)
+        apart_from_status = (m for m in messages if not m.startswith("STATUS="))
+        try:
+            pooler.start()
+            pooler.console("SET query_timeout = 7")
+            pooler.console("RELOAD")
+        finally:
+            pooler.stop()
+        assert [next(apart_from_status), next(apart_from_status)] == ["READY=1", "STOPPING=1"]
+
+
 def clock_us():
     return time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
 
