@@ -6,17 +6,17 @@ UNIT_LDADD = $(PGB_LIBS) $(CMOCKA_LIBS)
 
 # Fuzz targets. For test/fuzz/fuzz_X.c, with seeds in test/fuzz/corpus/X/, two lines at the end:
 #     FUZZ_TARGETS += test/fuzz/fuzz_X
-#     test_fuzz_fuzz_X_LDFLAGS = $(FUZZ_LDFLAGS)
+#     test_fuzz_fuzz_X_LDFLAGS = $(FUZZ_LINKING)
 # They have no main of their own: with --enable-fuzz libFuzzer gives it (dev/fuzz runs them), else
 # replay_main.c does and `make check` replays the corpus. LDADD is for programs that name no libraries
 # themselves, which only these don't.
 FUZZ_TARGETS =
 EXTRA_DIST += dev examples test/examples test/fuzz/corpus test/integration test/neonfront test/soak test/support
 if FUZZ
-FUZZ_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+FUZZ_LINKING = $(AM_LDFLAGS) -fsanitize=fuzzer
 noinst_PROGRAMS += $(FUZZ_TARGETS)
 else
-FUZZ_LDFLAGS = $(AM_LDFLAGS)
+FUZZ_LINKING = $(AM_LDFLAGS)
 FUZZ_MAIN = libreplay.a
 check_LIBRARIES += libreplay.a
 libreplay_a_SOURCES = test/fuzz/replay_main.c
@@ -63,13 +63,13 @@ UNIT_TESTS += test/unit/auth/test_userlist
 test_unit_auth_test_userlist_SOURCES = test/unit/auth/test_userlist.c test/unit/auth/auth_fixture.h
 test_unit_auth_test_userlist_LDADD = $(UNIT_LDADD)
 FUZZ_TARGETS += test/fuzz/fuzz_scram_client
-test_fuzz_fuzz_scram_client_LDFLAGS = $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_scram_client_LDFLAGS = $(FUZZ_LINKING)
 FUZZ_TARGETS += test/fuzz/fuzz_scram_server
-test_fuzz_fuzz_scram_server_LDFLAGS = $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_scram_server_LDFLAGS = $(FUZZ_LINKING)
 FUZZ_TARGETS += test/fuzz/fuzz_secret
-test_fuzz_fuzz_secret_LDFLAGS = $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_secret_LDFLAGS = $(FUZZ_LINKING)
 FUZZ_TARGETS += test/fuzz/fuzz_userlist
-test_fuzz_fuzz_userlist_LDFLAGS = $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_userlist_LDFLAGS = $(FUZZ_LINKING)
 
 # proto
 UNIT_TESTS += test/unit/proto/test_backend
@@ -100,13 +100,13 @@ UNIT_TESTS += test/unit/proto/test_writer
 test_unit_proto_test_writer_SOURCES = test/unit/proto/test_writer.c test/unit/proto/proto_fixture.h
 test_unit_proto_test_writer_LDADD = $(UNIT_LDADD)
 FUZZ_TARGETS += test/fuzz/fuzz_backend
-test_fuzz_fuzz_backend_LDFLAGS = $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_backend_LDFLAGS = $(FUZZ_LINKING)
 FUZZ_TARGETS += test/fuzz/fuzz_frame
-test_fuzz_fuzz_frame_LDFLAGS = $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_frame_LDFLAGS = $(FUZZ_LINKING)
 FUZZ_TARGETS += test/fuzz/fuzz_frontend
-test_fuzz_fuzz_frontend_LDFLAGS = $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_frontend_LDFLAGS = $(FUZZ_LINKING)
 FUZZ_TARGETS += test/fuzz/fuzz_startup
-test_fuzz_fuzz_startup_LDFLAGS = $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_startup_LDFLAGS = $(FUZZ_LINKING)
 
 UNIT_TESTS += \
 	test/unit/conf/test_advice \
@@ -150,9 +150,9 @@ test_unit_conf_test_value_SOURCES = test/unit/conf/test_value.c
 test_unit_conf_test_value_LDADD = $(UNIT_LDADD)
 
 FUZZ_TARGETS += test/fuzz/fuzz_env test/fuzz/fuzz_ini test/fuzz/fuzz_url
-test_fuzz_fuzz_env_LDFLAGS = $(FUZZ_LDFLAGS)
-test_fuzz_fuzz_ini_LDFLAGS = $(FUZZ_LDFLAGS)
-test_fuzz_fuzz_url_LDFLAGS = $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_env_LDFLAGS = $(FUZZ_LINKING)
+test_fuzz_fuzz_ini_LDFLAGS = $(FUZZ_LINKING)
+test_fuzz_fuzz_url_LDFLAGS = $(FUZZ_LINKING)
 EXTRA_DIST += etc/pgballast.ini
 
 # stats, upstream, expected answers
@@ -201,7 +201,7 @@ UNIT_TESTS += test/unit/track/test_sql_head
 test_unit_track_test_sql_head_SOURCES = test/unit/track/test_sql_head.c test/unit/track/track_fixture.h
 test_unit_track_test_sql_head_LDADD = $(UNIT_LDADD)
 FUZZ_TARGETS += test/fuzz/fuzz_sql_head
-test_fuzz_fuzz_sql_head_LDFLAGS = $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_sql_head_LDFLAGS = $(FUZZ_LINKING)
 
 # pool
 UNIT_TESTS += test/unit/pool/test_cap
@@ -281,7 +281,7 @@ UNIT_TESTS += test/unit/stats/test_figures
 test_unit_stats_test_figures_SOURCES = test/unit/stats/test_figures.c
 test_unit_stats_test_figures_LDADD = $(UNIT_LDADD)
 FUZZ_TARGETS += test/fuzz/fuzz_console
-test_fuzz_fuzz_console_LDFLAGS = $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_console_LDFLAGS = $(FUZZ_LINKING)
 
 # http, and what it brought to base
 UNIT_TESTS += test/unit/base/test_utf8
@@ -495,7 +495,7 @@ UNIT_TESTS += test/unit/admin/test_filter
 test_unit_admin_test_filter_SOURCES = test/unit/admin/test_filter.c
 test_unit_admin_test_filter_LDADD = $(UNIT_LDADD)
 FUZZ_TARGETS += test/fuzz/fuzz_filter
-test_fuzz_fuzz_filter_LDFLAGS = $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_filter_LDFLAGS = $(FUZZ_LINKING)
 UNIT_TESTS += test/unit/track/test_sql_traits
 test_unit_track_test_sql_traits_SOURCES = test/unit/track/test_sql_traits.c test/unit/track/track_fixture.h
 test_unit_track_test_sql_traits_LDADD = $(UNIT_LDADD)
@@ -535,7 +535,7 @@ UNIT_TESTS += test/unit/auth/test_ldap_options
 test_unit_auth_test_ldap_options_SOURCES = test/unit/auth/test_ldap_options.c test/unit/auth/auth_fixture.h
 test_unit_auth_test_ldap_options_LDADD = $(UNIT_LDADD)
 FUZZ_TARGETS += test/fuzz/fuzz_ldap_options
-test_fuzz_fuzz_ldap_options_LDFLAGS = $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_ldap_options_LDFLAGS = $(FUZZ_LINKING)
 # auth: rules
 UNIT_TESTS += test/unit/auth/test_rule_line
 test_unit_auth_test_rule_line_SOURCES = test/unit/auth/test_rule_line.c test/unit/auth/auth_fixture.h \
@@ -550,9 +550,9 @@ test_unit_auth_test_ident_SOURCES = test/unit/auth/test_ident.c test/unit/auth/a
 	test/unit/auth/rule_fixture.h
 test_unit_auth_test_ident_LDADD = $(UNIT_LDADD)
 FUZZ_TARGETS += test/fuzz/fuzz_hba
-test_fuzz_fuzz_hba_LDFLAGS = $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_hba_LDFLAGS = $(FUZZ_LINKING)
 FUZZ_TARGETS += test/fuzz/fuzz_ident
-test_fuzz_fuzz_ident_LDFLAGS = $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_ident_LDFLAGS = $(FUZZ_LINKING)
 
 UNIT_TESTS += test/unit/net/test_tls_memory
 test_unit_net_test_tls_memory_SOURCES = test/unit/net/test_tls_memory.c test/unit/net/net_fixture.h
