@@ -148,10 +148,14 @@ static const char *const more[SETTING_COUNT] = {
     [S(logfile)] = "Opened anew by a reload. stderr is logged to as well, unless -q says not to.",
     [S(max_client_conn)] = "The limit of open files is raised as far as the system allows.",
     [S(max_connects)] = "One only while the target is not known to be awake.",
+    [S(max_db_client_connections)] =
+        "Consoles count for the database pgbouncer, but for those of users in admin_users.",
     [S(max_packet_size)] =
         "Large messages pass through in pieces and are never gathered, so memory is "
         "no reason to set it.",
     [S(max_server_connections)] = "Keep it below what the server allows.",
+    [S(max_user_client_connections)] =
+        "Over all databases. Consoles count, but for those of users in admin_users.",
     [S(max_wait_queue)] = "Who comes later is refused at once.",
     [S(min_pool_size)] =
         "With an ini file as in PgBouncer: while the pool has clients, and always for the forced "

@@ -47,7 +47,7 @@ const char *show_time_text(const struct show_clocks *clocks, uint64_t at_us, cha
 /* One name for the console, that of the other lists. */
 static const char *database_text(const struct look *look)
 {
-    return look->database && config_is_console(look->database) ? WORDS_CONSOLE : look->database;
+    return look->database && config_is_console(look->database) ? CONFIG_CONSOLE : look->database;
 }
 
 static const char *pointer_text(uint64_t id, char out[24])

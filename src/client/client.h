@@ -99,6 +99,8 @@ struct client_context {
     void *owner; /* the relay, or the tests' stand-in */
     bool (*may_login)(void *owner, struct client *c, struct error *err);
     void (*login_done)(void *owner, struct client *c); /* left the unauthenticated ones */
+    /* It has logged in and may look at the console: counts from now on. False with *err. */
+    bool (*admit_console)(void *owner, struct client *c, struct error *err);
     /* The client is LOOKUP: client_found comes, now or later, or client_fail. */
     void (*look_up)(void *owner, struct client *c);
     /* The client is LOOKUP: client_verified comes, now or later. False with *err, for the client.

@@ -124,6 +124,10 @@ void client_login_proven(struct client *c)
         refuse(c, SQLSTATE_INVALID_AUTHORIZATION, "not allowed");
         return;
     }
+    if (login->is_console && !c->context->admit_console(c->context->owner, c, &err)) {
+        client_fail(c, &err);
+        return;
+    }
     c->ops = login->is_console ? c->context->console_ops : c->context->relay_ops;
     c->ops->on_login(c);
 }

@@ -241,6 +241,9 @@ void config_add_host(struct config_database *db, struct span name, const char *a
 const struct config_database *config_find_database(const struct config *cfg, const char *name);
 /* NULL if [users] does not name it. */
 const struct config_user *config_find_user(const struct config *cfg, const char *name);
+/* The console as a database in figures and limits, by whichever of its names it is called: what
+ * monitoring made for PgBouncer expects (and leaves out). */
+#define CONFIG_CONSOLE "pgbouncer"
 /* True for the names of the console, which no database may have: pgballast and pgbouncer. */
 bool config_is_console(const char *dbname);
 /* The other name of the console; NULL if this is no name of it. */

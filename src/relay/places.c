@@ -317,20 +317,10 @@ struct figures *places_console_figures(struct places *p)
 
 /* ---- limits of clients ----------------------------------------------------------------- */
 
-/* Most often the pool's own, which needs no look-up. */
-static struct cap *user_cap_of(struct place *p, const struct setup *setup,
-                               const struct setup_login *login, const char *user)
+static void release_cap(struct limits *limits, struct cap **cap, const struct cap *of_place)
 {
-    struct cap_settings settings = user_cap(setup_config(setup), login->user);
-    if (strcmp(user, cap_name(p->caps[1])) == 0)
-        return p->caps[1];
-    return limits_get(p->limits, POOL_CAP_USER, user, &settings);
-}
-
-static void release_user_cap(struct place *p, struct cap **cap)
-{
-    if (*cap != p->caps[1])
-        limits_release(p->limits, cap);
+    if (*cap != of_place)
+        limits_release(limits, cap);
     *cap = NULL;
 }
 
@@ -340,24 +330,57 @@ static bool exceeded(const char *setting, struct error *err)
                      setting);
 }
 
-bool place_admit(struct place *p, const struct setup *setup, const struct setup_login *login,
-                 const char *user, struct cap **user_cap_out, struct error *err)
+static bool take_both(const struct admission *a, struct error *err)
 {
-    if (!cap_take_client(p->caps[0]))
+    if (!cap_take_client(a->database))
         return exceeded("max_db_client_connections", err);
-    struct cap *cap = user_cap_of(p, setup, login, user);
-    if (!cap_take_client(cap)) {
-        cap_give_back_client(p->caps[0]);
-        release_user_cap(p, &cap);
-        return exceeded("max_user_client_connections", err);
-    }
-    *user_cap_out = cap;
-    return true;
+    if (cap_take_client(a->user))
+        return true;
+    cap_give_back_client(a->database);
+    return exceeded("max_user_client_connections", err);
 }
 
-void place_dismiss(struct place *p, struct cap **user_cap)
+bool place_admit(struct place *p, const struct setup *setup, const struct setup_login *login,
+                 const char *user, struct admission *out, struct error *err)
 {
-    cap_give_back_client(p->caps[0]);
-    cap_give_back_client(*user_cap);
-    release_user_cap(p, user_cap);
+    struct cap_settings settings = user_cap(setup_config(setup), login->user);
+    /* Most often the pool's own, which needs no look-up. */
+    bool own = strcmp(user, cap_name(p->caps[1])) == 0;
+    *out = (struct admission){
+        .database = p->caps[0],
+        .user = own ? p->caps[1] : limits_get(p->limits, POOL_CAP_USER, user, &settings),
+    };
+    if (take_both(out, err))
+        return true;
+    release_cap(p->limits, &out->user, p->caps[1]);
+    *out = (struct admission){NULL};
+    return false;
+}
+
+bool places_admit_console(struct places *p, const struct config *cfg, const char *user,
+                          struct admission *out, struct error *err)
+{
+    struct limits *limits = registry_limits(p->registry);
+    struct cap_settings database = {POOL_UNLIMITED, limit(cfg->max_db_client_connections)};
+    struct cap_settings settings = user_cap(cfg, config_find_user(cfg, user));
+    *out = (struct admission){
+        .database = limits_get(limits, POOL_CAP_DATABASE, CONFIG_CONSOLE, &database),
+        .user = limits_get(limits, POOL_CAP_USER, user, &settings),
+    };
+    if (take_both(out, err))
+        return true;
+    release_cap(limits, &out->database, NULL);
+    release_cap(limits, &out->user, NULL);
+    return false;
+}
+
+void places_dismiss(struct places *p, const struct place *place, struct admission *a)
+{
+    struct limits *limits = registry_limits(p->registry);
+    if (!a->database)
+        return;
+    cap_give_back_client(a->database);
+    cap_give_back_client(a->user);
+    release_cap(limits, &a->database, place ? place->caps[0] : NULL);
+    release_cap(limits, &a->user, place ? place->caps[1] : NULL);
 }

@@ -88,11 +88,19 @@ uint64_t places_renew(struct places *p, struct pool *pool, struct setup *setup, 
 /* What the console's own clients did: it counts as one more pool. */
 struct figures *places_console_figures(struct places *p);
 
-/* Client limits of the database and of the user who logs in, who need not be the pool's.
- * *user_cap_out is for place_dismiss. */
+/* The limits in which a client is counted: its database's, and that of the user who has logged in,
+ * who need not be the pool's. */
+struct admission {
+    struct cap *database, *user; /* references where they are not the place's; NULL: not counted */
+};
+
 bool place_admit(struct place *p, const struct setup *setup, const struct setup_login *login,
-                 const char *user, struct cap **user_cap_out, struct error *err);
-void place_dismiss(struct place *p, struct cap **user_cap);
+                 const char *user, struct admission *out, struct error *err);
+/* The same for a client of the console. */
+bool places_admit_console(struct places *p, const struct config *cfg, const char *user,
+                          struct admission *out, struct error *err);
+/* place is NULL for a client of the console. Clears *a; fine if it was not counted. */
+void places_dismiss(struct places *p, const struct place *place, struct admission *a);
 
 /* For each target: SHOW TARGETS, health. */
 void places_each_target(struct places *p, void (*fn)(struct target *t, void *arg), void *arg);

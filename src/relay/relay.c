@@ -193,6 +193,16 @@ static void login_done(void *owner, struct client *c)
     atomic_fetch_sub_explicit(&r->shared->n_unauthenticated, 1, memory_order_relaxed);
 }
 
+/* An operator is never shut out by who only looks, nor by the limit of his own name. */
+static bool admit_console(void *owner, struct client *c, struct error *err)
+{
+    struct relay *r = owner;
+    struct session *ses = client_data(c);
+    return client_setup_login(c)->may_admin ||
+           places_admit_console(r->shared->places, setup_config(r->setup), client_user(c),
+                                &ses->admission, err);
+}
+
 void relay_expect_client(struct relay *r)
 {
     atomic_fetch_add_explicit(&r->n_clients, 1, memory_order_relaxed);
@@ -255,6 +265,7 @@ struct relay *relay_new(struct relay_shared *shared, int worker, struct loop *lo
         .owner = r,
         .may_login = may_login,
         .login_done = login_done,
+        .admit_console = admit_console,
         .look_up = auth_query_look_up,
         .doubt = auth_query_doubt,
         .verify = verify_password,

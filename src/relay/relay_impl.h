@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "pool/pool.h"
 #include "relay/id_table.h"
+#include "relay/places.h"
 #include "relay/relay.h"
 #include "relay/tick.h"
 #include "setup/setup.h"
@@ -41,15 +42,14 @@ struct session {
     /* Since the login was through. */
     struct pool *pool; /* counted */
     struct place *place;
-    struct stats *stats;  /* the place's row of this worker */
-    struct cap *user_cap; /* the second limit that it is counted in, if admitted */
+    struct stats *stats; /* the place's row of this worker */
+    struct admission admission;
     /* As of the login: a reload changes them for new sessions only, because names of prepared
      * statements and what the session has set were treated accordingly. */
     struct pool_waiter waiter;
     enum pool_mode mode;
     bool follows_statements;
     bool has_key;
-    bool admitted; /* counted in the client limits of database and user */
     bool gone;
     bool unproven;        /* counted among those that have not logged in */
     bool is_operator;     /* of the console: not counted for max_client_conn */

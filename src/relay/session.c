@@ -81,7 +81,7 @@ static void take_mode(struct session *ses)
 static bool admit(struct session *ses, struct error *err)
 {
     return place_admit(ses->place, ses->relay->setup, client_setup_login(ses->client),
-                       client_user(ses->client), &ses->user_cap, err);
+                       client_user(ses->client), &ses->admission, err);
 }
 
 static void on_login(struct client *c)
@@ -105,7 +105,6 @@ static void on_login(struct client *c)
         client_fail(c, &err);
         return;
     }
-    ses->admitted = true;
     take_mode(ses);
     own_begin(ses);
     if (place_is_known(ses->place))
@@ -162,8 +161,7 @@ static void on_gone(struct client *c)
         broker_stop_waiting(ses);
     cancel_forget_key(ses);
     leave_server(ses);
-    if (ses->admitted)
-        place_dismiss(ses->place, &ses->user_cap);
+    places_dismiss(ses->relay->shared->places, ses->place, &ses->admission);
     relay_bury_session(ses);
 }
 

@@ -147,8 +147,8 @@ void census_pools(struct census *c, uint64_t now_us,
         terms_unref(&terms);
     }
     struct census_pool console = {
-        .database = WORDS_CONSOLE,
-        .user = WORDS_CONSOLE,
+        .database = CONFIG_CONSOLE,
+        .user = CONFIG_CONSOLE,
         .pool_mode = words_pool_mode(POOL_MODE_STATEMENT),
         .cl_active = c->console_clients,
     };

@@ -120,15 +120,20 @@ static void show_database(const struct databases_run *run, const struct config_d
     free(hosts);
 }
 
-static void show_console_database(const struct databases_run *run)
+static void show_console_database(struct relay *r, const struct databases_run *run)
 {
+    struct cap_numbers counts;
+    limits_inspect(registry_limits(relay_shared_of(r)->registry), POOL_CAP_DATABASE, CONFIG_CONSOLE,
+                   &counts);
     struct inspect_database row = {
-        .name = WORDS_CONSOLE,
+        .name = CONFIG_CONSOLE,
         .port = run->cfg->listen_port,
-        .database = WORDS_CONSOLE,
-        .force_user = WORDS_CONSOLE,
+        .database = CONFIG_CONSOLE,
+        .force_user = CONFIG_CONSOLE,
         .pool_size = 2, /* PgBouncer's: nobody who divides by it finds a zero */
         .pool_mode = words_pool_mode(POOL_MODE_STATEMENT),
+        .max_client_connections = run->cfg->max_db_client_connections,
+        .current_client_connections = counts.clients,
     };
     run->fn(&row, run->arg);
 }
@@ -166,7 +171,7 @@ void inspect_databases(struct relay *r, void (*fn)(const struct inspect_database
         if (is_shown(n))
             show_database(&run, run.cfg->fallback, n->name, &n->counts);
     }
-    show_console_database(&run);
+    show_console_database(r, &run);
     named_free(&table);
 }
 
@@ -223,7 +228,7 @@ void inspect_users(struct relay *r, void (*fn)(const struct inspect_user *row, v
     }
     if (cfg->fallback && cfg->fallback->user)
         name_user(cfg->fallback->user, &table);
-    name_user(WORDS_CONSOLE, &table);
+    name_user(CONFIG_CONSOLE, &table);
     for (struct named *n = table; n; n = n->hh.next)
         show_user(r, n, fn, arg);
     named_free(&table);
@@ -287,7 +292,7 @@ void inspect_stats(struct relay *r, uint64_t now_us,
     struct stats_run run = {.now_us = now_us};
     registry_each(shared->registry, read_pool, &run);
     figures_read(places_console_figures(shared->places), now_us,
-                 &named_get(&run.table, WORDS_CONSOLE)->reading);
+                 &named_get(&run.table, CONFIG_CONSOLE)->reading);
     for (struct named *n = run.table; n; n = n->hh.next) {
         struct inspect_stats row = {.database = n->name, .reading = n->reading};
         fn(&row, arg);

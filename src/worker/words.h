@@ -5,10 +5,6 @@
 
 #include "conf/config.h"
 
-/* The name of the console as a database, as monitoring made for PgBouncer expects it (and leaves it
- * out). */
-#define WORDS_CONSOLE "pgbouncer"
-
 /* NULL if nothing is said. */
 static inline const char *words_pool_mode(int mode)
 {

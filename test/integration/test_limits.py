@@ -182,6 +182,27 @@ def test_clients_beyond_a_limit_are_told_which(postgres, start_pooler):
                     pooler.login("app", "second")
 
 
+@pytest.mark.parametrize("setting", ["max_user_client_connections", "max_db_client_connections"])
+def test_consoles_of_those_who_only_look_are_counted(postgres, start_pooler, setting):
+    pooler = start_pooler(postgres, stats_users="other", **{setting: 1})
+
+    def counted():
+        shown = {row["name"]: row for row in pooler.console("SHOW DATABASES")}["pgbouncer"]
+        users = {row["name"]: row for row in pooler.console("SHOW USERS")}
+        return shown["current_client_connections"], users["other"]["current_client_connections"]
+
+    with pooler.login("other", "pgballast"):
+        with pytest.raises(ServerError, match=rf"client connections exceeded \({setting}\)") as refused:
+            pooler.login("other", "pgbouncer")
+        assert refused.value.sqlstate == "53300"
+        # Those in admin_users are neither refused nor counted.
+        with pooler.login_console(), pooler.login_console():
+            assert counted() == (1, 1)
+    wait_until(lambda: counted() == (0, 0), "its place is free")
+    with pooler.login("other", "pgbouncer"):
+        assert counted() == (1, 1)
+
+
 # Each is far from the others, so that what ends a client is certain.
 TIMEOUTS = {
     "query timeout": ({"query_timeout": 1}, ["SELECT pg_sleep(30)"]),
