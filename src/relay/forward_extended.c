@@ -91,6 +91,13 @@ static bool is_our_name(struct span name)
     return name.n >= sizeof prefix - 1 && memcmp(name.p, prefix, sizeof prefix - 1) == 0;
 }
 
+/* After a reload a server may have clients of both kinds: the unnamed statement of one that is
+ * followed is parsed again behind those that are not, who do what they like with it. */
+static void drop_unnamed_of_followed(struct session *ses)
+{
+    server_statements_set_unnamed(provide_have(ses), 0, 0, 0);
+}
+
 /* ---- Parse ----------------------------------------------------------------------------- */
 
 /* The name is taken. The server, asked to parse the new text under the name of the old one, finds
@@ -224,6 +231,7 @@ enum request_verdict extended_parse(struct session *ses, const struct request *r
 {
     struct frontend_parse m;
     if (!is_followed(ses)) {
+        drop_unnamed_of_followed(ses);
         note_parsed(ses, r);
         pass(ses, r, EXPECT_PARSE);
         return REQUEST_TAKEN;
@@ -409,6 +417,8 @@ enum request_verdict extended_close(struct session *ses, const struct request *r
     if (!r->last || !frontend_parse_object(body_of(r), &m))
         return violation(ses, "broken Close packet");
     if (m.kind != 'S' || !is_followed(ses)) {
+        if (m.kind == 'S')
+            drop_unnamed_of_followed(ses);
         pass(ses, r, EXPECT_CLOSE);
         return REQUEST_TAKEN;
     }

@@ -41,6 +41,17 @@ def test_a_server_keeps_no_more_than_it_may_also_when_that_is_lowered(postgres, 
         assert run(wire, "s4") == [["4"]]
 
 
+def test_the_unnamed_statement_of_who_is_not_followed_is_nobody_elses(postgres, start_pooler):
+    pooler = start_pooler(postgres, default_pool_size=1, max_prepared_statements=5)
+    with pooler.login() as wire:
+        pooler.console("SET max_prepared_statements = 0")
+        prepare(wire, "", "SELECT 'mine'")
+        assert run(wire, "") == [["mine"]]
+        with pooler.login() as later:
+            prepare(later, "", "SELECT 'theirs'")
+        assert run(wire, "") == [["mine"]]
+
+
 def test_parses_and_binds_are_counted_apart(postgres, start_pooler):
     pooler = start_pooler(postgres, default_pool_size=1)
     with pooler.login() as one, pooler.login(application_name="other") as two:
