@@ -356,7 +356,9 @@ void link_end(struct session *ses)
     if (client_get_state(ses->client) == CLIENT_LINKED)
         client_enter(ses->client, CLIENT_IDLE);
     const struct config *cfg = setup_config(ses->relay->setup);
-    if (cfg->server_reset_query_always && cfg->server_reset_query[0]) {
+    /* Who logged in before a reload may still share a server that is for sessions by now. */
+    bool resets = cfg->server_reset_query_always || l->terms->mode == POOL_MODE_SESSION;
+    if (resets && cfg->server_reset_query[0]) {
         l->reset_wanted = true;
         leave_begin(l, false);
         return;

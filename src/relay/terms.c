@@ -96,7 +96,8 @@ static bool same_host(const struct terms *a, const struct terms *b, size_t i)
 
 static bool same_hosts(const struct terms *a, const struct terms *b)
 {
-    if (a->n_targets != b->n_targets)
+    if (a->n_targets != b->n_targets ||
+        (a->n_targets > 1 && a->db->load_balance_hosts != b->db->load_balance_hosts))
         return false;
     for (size_t i = 0; i < a->n_targets; i++) {
         if (!same_host(a, b, i))
@@ -134,10 +135,11 @@ static bool same_startup(const struct terms *a, const struct terms *b)
            same_text(a->db->connect_query, b->db->connect_query);
 }
 
-/* A server keeps room for prepared statements, or none, for life. */
-static bool same_statements(const struct terms *a, const struct terms *b)
+/* A server is for sessions for life, or never: one that was shared may have what its clients left
+ * between their transactions, and a session begins with nothing. */
+static bool same_sharing(const struct terms *a, const struct terms *b)
 {
-    return a->follows_statements == b->follows_statements;
+    return (a->mode == POOL_MODE_SESSION) == (b->mode == POOL_MODE_SESSION);
 }
 
 /* Another password is no reason to log in again, as in PgBouncer: it may reach this configuration
@@ -150,7 +152,7 @@ bool terms_succeed(struct terms *t, const struct terms *before)
         t->secret = secret_ref(before->secret);
     }
     if (!same_hosts(t, before) || !same_tls(t, before) || !same_startup(t, before) ||
-        !same_statements(t, before))
+        !same_sharing(t, before))
         return false;
     findings_unref(&t->findings);
     t->findings = findings_ref(before->findings);

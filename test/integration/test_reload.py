@@ -85,6 +85,40 @@ def test_servers_are_replaced_when_the_database_is_another(pooler):
         )
 
 
+def test_servers_are_replaced_when_hosts_are_taken_otherwise(postgres, start_pooler):
+    hosts = f"host={postgres.host},{postgres.host} port={postgres.port} dbname=app"
+    pooler = start_pooler(postgres, databases={"app": hosts})
+    with pooler.login() as client:
+        before = backend_pid(client)
+        change(pooler, hosts, f"{hosts} load_balance_hosts=disable")
+        hang_up(pooler)
+        wait_until(lambda: backend_pid(client) != before, "another server is connected to")
+
+
+def test_servers_are_kept_while_they_are_shared_as_before(postgres, start_pooler):
+    pooler = start_pooler(postgres, pool_mode="transaction", default_pool_size=1)
+    with pooler.login() as client:
+        before = backend_pid(client)
+        pooler.console("SET pool_mode = statement")
+        pooler.console("SET max_prepared_statements = 0")
+        assert backend_pid(client) == before
+        pooler.console("SET pool_mode = session")
+        wait_until(lambda: backend_pid(client) != before, "another server is connected to")
+
+
+def test_a_session_begins_with_nothing_behind_clients_that_still_share(postgres, start_pooler):
+    left = "SELECT count(*) FROM pg_class WHERE relname = 'left_behind'"
+    pooler = start_pooler(postgres, pool_mode="transaction", default_pool_size=1)
+    with pooler.login() as client:
+        client.query("SELECT 1")
+        pooler.console("SET pool_mode = session")
+        client.query("CREATE TEMP TABLE left_behind ()")
+        with pooler.login() as session:
+            assert session.query(left) == [["0"]]
+            server = backend_pid(session)
+        assert backend_pid(client) == server
+
+
 def test_a_transaction_ends_on_the_server_it_began_on(pooler):
     with pooler.login() as client:
         client.query("BEGIN")
