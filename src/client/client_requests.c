@@ -43,7 +43,7 @@ static size_t wanted(const struct message_row *row, struct frame f, struct span 
     case MESSAGE_STREAM:
         return FRAME_HEADER;
     case MESSAGE_WHOLE:
-        /* Else it streams, but the name that it begins with must be seen. */
+        /* A longer Parse streams, but the name that it begins with must be seen. */
         return f.total <= row->max_len + 1 ? f.total : wanted_strings(f, in, 1);
     case MESSAGE_HEAD:
         return wanted_strings(f, in, 2); /* the portal's and the statement's name */
@@ -140,6 +140,11 @@ static inline bool is_offerable(struct client *c, const struct message_row *row,
     }
     if (f.body_len && is_bare(f.type)) {
         protocol_error(c, "invalid message format: this message has no body");
+        return false;
+    }
+    /* The server would not read it, and end the connection that others use as well. */
+    if (row->max_len == MESSAGE_LEN_SMALL && f.total > MESSAGE_LEN_SMALL + 1) {
+        refuse_frame(c, FRAME_BAD);
         return false;
     }
     return f.whole || in.n >= wanted(row, f, in);

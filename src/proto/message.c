@@ -6,7 +6,8 @@
     [letter] = {.type = (letter), .name = (text), .take = (how), .max_len = (longest)}
 
 /* A body that is longer than the format allows is not for us to judge: the server refuses it in its
- * own words. So the small ones have PostgreSQL's own bound and not their exact length. */
+ * own words. So the small ones have PostgreSQL's own bound and not their exact length; above that
+ * it would end the connection. */
 const struct message_row message_frontend_rows[256] = {
     ROW(FE_BIND, "Bind", MESSAGE_HEAD, MESSAGE_LEN_MAX),
     ROW(FE_CLOSE, "Close", MESSAGE_WHOLE, MESSAGE_LEN_SMALL),

@@ -31,7 +31,8 @@ __attribute__((always_inline)) static inline void pass(struct session *ses, cons
     pass_as(ses, r, kind, 0);
 }
 
-/* As it is, and about nothing that we know. */
+/* As it is, and about nothing that we know. So goes what cannot be read: the server refuses it in
+ * its own words, and skips what stands behind it up to the Sync. */
 static enum request_verdict pass_raw(struct session *ses, const struct request *r)
 {
     static const uint8_t kinds[] = {
@@ -239,7 +240,7 @@ enum request_verdict extended_parse(struct session *ses, const struct request *r
     if (!r->last || r->body_len > STATEMENT_PARSE_MAX)
         return parse_large(ses, r);
     if (!frontend_parse_parse(body_of(r), &m))
-        return violation(ses, "broken Parse packet");
+        return pass_raw(ses, r);
     if (m.name.n && client_statements_is_full(provide_names(ses)))
         return violation(ses, "too many prepared statements");
     if (!m.name.n) {
@@ -343,11 +344,17 @@ static bool decide_deallocate(struct session *ses)
 enum request_verdict extended_bind(struct session *ses, const struct request *r)
 {
     struct frontend_bind_head head;
-    if (frontend_parse_bind_head(body_of(r), r->body_len, &head) != FRAME_OK)
-        return violation(ses, "broken Bind packet");
     if (!is_followed(ses)) {
         pass(ses, r, EXPECT_BIND);
         return REQUEST_TAKEN;
+    }
+    switch (frontend_parse_bind_head(body_of(r), r->body_len, &head)) {
+    case FRAME_OK:
+        break;
+    case FRAME_MORE: /* longer names than are waited for: which statement it is cannot be told */
+        return violation(ses, "broken Bind packet: its names are too long");
+    case FRAME_BAD:
+        return pass_raw(ses, r);
     }
     if (!head.statement.n) {
         if (unnamed_is_uncertain(ses) || !decide_deallocate(ses))
@@ -403,8 +410,8 @@ static enum request_verdict describe_statement(struct session *ses, const struct
 enum request_verdict extended_describe(struct session *ses, const struct request *r)
 {
     struct frontend_object m;
-    if (!r->last || !frontend_parse_object(body_of(r), &m))
-        return violation(ses, "broken Describe packet");
+    if (!frontend_parse_object(body_of(r), &m))
+        return pass_raw(ses, r);
     if (m.kind == 'S' && is_followed(ses))
         return describe_statement(ses, r, m.name);
     pass(ses, r, EXPECT_DESCRIBE);
@@ -414,8 +421,8 @@ enum request_verdict extended_describe(struct session *ses, const struct request
 enum request_verdict extended_close(struct session *ses, const struct request *r)
 {
     struct frontend_object m;
-    if (!r->last || !frontend_parse_object(body_of(r), &m))
-        return violation(ses, "broken Close packet");
+    if (!frontend_parse_object(body_of(r), &m))
+        return pass_raw(ses, r);
     if (m.kind != 'S' || !is_followed(ses)) {
         if (m.kind == 'S')
             drop_unnamed_of_followed(ses);

@@ -111,9 +111,15 @@ static bool contradicts(struct lent *l, const struct expect *e, struct span sqls
 /* In PgBouncer's words, which scripts look for. */
 static void log_misuse(const struct lent *l, const struct expect *e, struct span sqlstate)
 {
+    static const char *const broken[EXPECT_INJECT_CLOSE + 1] = {[EXPECT_PARSE] = "Parse",
+                                                                [EXPECT_BIND] = "Bind",
+                                                                [EXPECT_DESCRIBE] = "Describe",
+                                                                [EXPECT_CLOSE] = "Close"};
     struct client_statements *cs = names_of(l);
     if (!cs || e->owner != EXPECT_CLIENT || !setup_config(l->relay->setup)->log_pooler_errors)
         return;
+    if (span_is(sqlstate, SQLSTATE_PROTOCOL_VIOLATION) && broken[e->kind])
+        client_log(l->session->client, LOG_WARNING_LEVEL, "broken %s packet", broken[e->kind]);
     if (span_is(sqlstate, SQLSTATE_UNDEFINED_STATEMENT))
         client_log(l->session->client, LOG_WARNING_LEVEL, "prepared statement did not exist");
     struct span name = client_statements_name_of(cs, e->serial, NULL);

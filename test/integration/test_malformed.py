@@ -8,7 +8,8 @@ import pytest
 
 from support import wire
 from support.pooler import own_certificate
-from support.wire import Disconnected, ServerError
+from support.postgres import USERS
+from support.wire import Disconnected, ServerError, Wire
 
 GOOD_STARTUP = wire.startup({"user": "app", "database": "app"})
 
@@ -130,6 +131,105 @@ def test_a_wrong_message_is_answered_with_a_protocol_error(witness, packet):
     with witness.login() as client:
         client.send(packet, wire.SYNC)
         assert client.read_error().sqlstate in ("08P01", "22P05", "42601")
+
+
+def numbers(*values):
+    return struct.pack(f"!{len(values)}h", *values)
+
+
+# Prepared by then: "s" and the one without a name.
+UNREADABLE = {
+    "Parse": {
+        "nothing": b"",
+        "a name without an end": b"t",
+        "a text without an end": b"t\0SELECT 1",
+        "no count": b"t\0SELECT 1\0",
+        "a negative count": b"t\0SELECT 1\0" + numbers(-1),
+        "too few types": b"t\0SELECT 1\0" + numbers(2, 0, 23),
+        "too few types without a name": b"\0SELECT 1\0" + numbers(1),
+        "something behind it": b"t\0SELECT 1\0" + numbers(0) + b"x",
+    },
+    "Bind": {
+        "nothing": b"",
+        "a portal without an end": b"p",
+        "a statement without an end": b"\0s",
+        "no counts": b"\0s\0",
+        "negative counts": b"\0s\0" + numbers(-1, -1, -1),
+        "a value longer than the message": b"\0s\0" + numbers(0, 1, 0, 1000, 0),
+        "something behind it": b"\0s\0" + numbers(0, 0, 0, 0),
+    },
+    "Describe": {
+        "nothing": b"",
+        "a name without an end": b"Ss",
+        "an unknown kind": b"Xs\0",
+        "something behind it": b"Ss\0x",
+    },
+    "Close": {
+        "nothing": b"",
+        "a name without an end": b"Ss",
+        "an unknown kind": b"\0s\0",
+        "something behind it": b"Ss\0x",
+    },
+}
+RUN_S = wire.bind(statement="s") + wire.execute()
+RUN_UNNAMED = wire.bind() + wire.execute()
+
+
+def around(broken):
+    """What is sent, each with the number of ReadyForQuery that answer it: alone, in a pipeline whose
+    names change, in a transaction."""
+    yield wire.parse("SELECT 7", "s") + wire.parse("SELECT 8") + wire.SYNC, 1
+    yield broken + wire.SYNC + RUN_S + RUN_UNNAMED + wire.SYNC, 2
+    yield RUN_S + wire.parse("SELECT 9", "new") + broken + wire.close(b"S", "s") + wire.SYNC, 1
+    yield RUN_S + wire.bind(statement="new") + wire.SYNC + broken + wire.query("SELECT 1") + wire.SYNC, 2
+    yield wire.query("SET search_path = pg_catalog") + broken + wire.SYNC, 2
+    yield wire.query("BEGIN") + RUN_S + broken + RUN_S + wire.SYNC + wire.query("SELECT 1"), 3
+    yield wire.query("ROLLBACK") + wire.query("SHOW search_path") + RUN_S + wire.SYNC, 3
+
+
+def said(port, broken):
+    """Each answer; of errors what they say, but for the name of a statement."""
+    answers = []
+    with Wire("127.0.0.1", port) as client:
+        client.login("app", USERS["app"], "app")
+        for messages, ready in around(broken):
+            client.send(messages)
+            while ready:
+                answer = client.read()
+                ready -= answer.letter == b"Z"
+                fields = answer.fields() if answer.letter == b"E" else {}
+                text = fields.get("M", "").split('"')[0]
+                answers.append((fields["S"], fields["C"], text) if fields else answer)
+        assert client.query("SELECT 1") == [["1"]]
+    return [answer for answer in answers if answer[0] not in (b"S", b"N")]
+
+
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_what_cannot_be_read_is_the_error_that_it_is_in_postgresql(
+    postgres, start_pooler, kind, mode
+):
+    pooler = start_pooler(postgres, default_pool_size=1, pool_mode=mode)
+    with pooler.login() as client:
+        client.query("SELECT 1")
+    servers = postgres.backends("app")
+    for body in UNREADABLE[kind].values():
+        broken = wire.message({"Parse": b"P", "Bind": b"B", "Describe": b"D", "Close": b"C"}[kind], body)
+        assert said(pooler.port, broken) == said(postgres.port, broken), body
+    assert set(servers) <= set(postgres.backends("app"))
+    assert pooler.log_count(f"broken {kind} packet") == 5 * len(UNREADABLE[kind])
+
+
+@pytest.mark.parametrize("letter", [b"E", b"D", b"C", b"f"])
+def test_a_message_that_no_server_would_read_ends_nobody_elses_server(postgres, single, letter):
+    with single.login() as client:
+        client.query("SELECT 1")
+        (server,) = postgres.backends("app")
+        client.send(wire.message(letter, bytes(10000)), wire.SYNC)
+        assert client.read_error().severity == "FATAL"
+        assert client.is_closed_by_peer()
+    with single.login() as witness:
+        assert witness.query("SELECT pg_backend_pid()") == [[str(server)]]
 
 
 def test_copy_data_outside_a_copy_is_ignored_as_postgresql_does(pooler):
