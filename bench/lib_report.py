@@ -61,6 +61,7 @@ class Judgement(NamedTuple):
     check: object
     spread: Spread  # None: could not be measured
     why_not: str = ""
+    floor: Spread = None  # the relay in the place of the lane; None where that says nothing
 
     @property
     def verdict(self):
@@ -100,6 +101,15 @@ def ratios(rounds, lane, reference, figure):
     return [a[figure] / b[figure] for a, b in pairs if b[figure] > 0]
 
 
+def floor(group, check, outcome):
+    """What the kernel takes for the same traffic: the relay looks at no byte. It does not pool, so
+    a connection for each transaction costs it one of the server as well."""
+    if check.against != "pgbouncer" or group.kind == "churn":
+        return None
+    values = ratios(outcome.rounds, "relay", check.against, check.figure)
+    return spread(values) if values else None
+
+
 def judge(group, outcome):
     for check in group.checks:
         if check.against:
@@ -107,7 +117,7 @@ def judge(group, outcome):
         else:
             values = [figures[check.figure] for figures in outcome.rounds.get(check.lane, [])]
         if values:
-            yield Judgement(group.name, check, spread(values))
+            yield Judgement(group.name, check, spread(values), floor=floor(group, check, outcome))
         else:
             missing = [name for name in (check.lane, check.against) if name]
             why = "; ".join(outcome.failures[name] for name in missing if name in outcome.failures)
@@ -158,10 +168,11 @@ def markdown_table(rows):
 
 
 def judgement_rows(judgements):
-    rows = [["scenario", "figure", "measured", "must", "goal", ""]]
+    rows = [["scenario", "figure", "measured", "must", "goal", "", "relay"]]
     for judgement in judgements:
         row = [judgement.group, judgement.what, judgement.measured, judgement.must]
-        rows.append(row + [f"{judgement.check.goal:g}", judgement.verdict])
+        relay = f"{judgement.floor.median:.2f}" if judgement.floor else "–"
+        rows.append(row + [f"{judgement.check.goal:g}", judgement.verdict, relay])
     return rows
 
 
@@ -214,7 +225,8 @@ def markdown(bench, judgements, tables):
     parts = [INTRODUCTION, markdown_table(machine(bench)), "## What must hold"]
     parts.append(
         '"must" is what a release has to keep, "goal" what we aim for. Ratios unless the figure '
-        "stands alone."
+        "stands alone. The last column is the same ratio of the relay: what is left when nothing is "
+        "done but receiving and sending."
     )
     parts.append(markdown_table(judgement_rows(judgements)))
     parts.append("## Figures")
