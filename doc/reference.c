@@ -129,8 +129,9 @@ static const char *const more[SETTING_COUNT] = {
     [S(default_pool_size)] = "A pool is a database and a user. The number holds exactly, whatever "
                              "the number of threads.",
     [S(dns_max_ttl)] =
-        "The record's own time to live counts if it is shorter; at least 1 s. Servers "
-        "at addresses that a new answer lacks are closed when they are free.",
+        "The record's own time to live counts if it is shorter; at least 1 s. What the hosts file "
+        "says has none. Servers at addresses that a new answer lacks are closed when they are "
+        "free.",
     [S(dns_nxdomain_ttl)] = "A name that was found before keeps its last addresses meanwhile.",
     [S(dns_zone_check_period)] =
         "The zone is what stands behind the first dot of a host's name. When "

@@ -224,6 +224,9 @@ static void take_result(struct name *n, int status, struct ares_addrinfo *found,
     struct resolver *r = n->resolver;
     int ttl_s = 0;
     struct addr_list *fresh = status == ARES_SUCCESS && found ? gather(found, &ttl_s) : NULL;
+    /* The hosts file names no time. A record may say 0, and means it. */
+    if (n->is_beginning && ttl_s == 0)
+        ttl_s = INT_MAX;
     if (fresh) {
         set_known(n, fresh, loop_now(r->loop) + clamp_ttl(r, ttl_s));
         return;
@@ -284,7 +287,9 @@ void resolver_search(struct resolver *r, struct name *n)
         on_found(n, ARES_ENOTINITIALIZED, 0, NULL);
         return;
     }
+    n->is_beginning = true;
     ares_getaddrinfo(r->channel, n->text, NULL, &hints, on_found, n);
+    n->is_beginning = false;
     resolver_set_timer(r);
 }
 

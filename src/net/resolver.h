@@ -2,9 +2,9 @@
 /* resolver.h - names to addresses, on the main loop, for all threads.
  *
  * /etc/hosts and DNS through c-ares. Answers are kept for their time to live, at least 1 s and at
- * most max_ttl_us (a shorter one on a CNAME is not visible to us, hence the bound). Questions for
- * the same name in flight are asked once. If asking fails, the last good answer is used as long as
- * there is one. */
+ * most max_ttl_us, which is also for how long those of the hosts file are kept (a shorter one on a
+ * CNAME is not visible to us, hence the bound). Questions for the same name in flight are asked
+ * once. If asking fails, the last good answer is used as long as there is one. */
 #ifndef NET_RESOLVER_H
 #define NET_RESOLVER_H
 

@@ -38,6 +38,7 @@ struct name {
     struct resolver *resolver;
     struct question_list waiting;
     bool is_searched;
+    bool is_beginning; /* c-ares is being asked: what it answers now, no name server has said */
     uint64_t expires_us;
     struct addr_list *known; /* the last good answer, port 0; NULL: none yet, ... */
     struct error failure;    /* ... because of this; believed until expires_us */

@@ -126,7 +126,7 @@ def test_names_of_hosts_are_listed_with_their_addresses(postgres, start_pooler):
         lists = {row["list"]: row["items"] for row in pooler.console("SHOW LISTS")}
     assert row["hostname"] == "localhost"
     assert set(row["addrs"].split(",")) <= {"127.0.0.1", "::1"} and row["addrs"]
-    assert 0 <= row["ttl"] <= 15
+    assert 10 <= row["ttl"] <= 15  # dns_max_ttl: the hosts file names no time
     assert (lists["dns_names"], lists["dns_queries"], lists["dns_pending"]) == (1, 0, 0)
     assert len(pooler.console("SHOW POOLS")) == lists["pools"]
 

@@ -208,6 +208,35 @@ static void test_resolver_reads_the_hosts_file(void **state)
     world_close(&w);
 }
 
+static void note_end(const struct resolver_name *row, void *arg)
+{
+    *(uint64_t *)arg = row->expires_us;
+}
+
+/* For how long the only name that is known will be believed. */
+static uint64_t time_left(struct world *w)
+{
+    uint64_t end = 0;
+    resolver_each(w->resolver, note_end, &end);
+    return end - loop_now(w->loop);
+}
+
+static void test_resolver_keeps_what_the_hosts_file_says_as_long_as_any_answer(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, 15 * US_PER_S);
+    assert_non_null(ask(&w, "localhost"));
+    assert_in_range(time_left(&w), 14 * US_PER_S, 15 * US_PER_S);
+    world_close(&w);
+    /* Of a record, 0 is a time. */
+    world_open(&w, 15 * US_PER_S);
+    w.dns.ttl_s = 0;
+    assert_first(ask(&w, "one.test"), "192.0.2.1:5432");
+    assert_in_range(time_left(&w), 0, US_PER_S);
+    world_close(&w);
+}
+
 static void test_resolver_asks_once_for_all_and_keeps_the_answer(void **state)
 {
     (void)state;
@@ -356,6 +385,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resolver_answers_literals_without_asking_anybody),
         cmocka_unit_test(test_resolver_reads_the_hosts_file),
+        cmocka_unit_test(test_resolver_keeps_what_the_hosts_file_says_as_long_as_any_answer),
         cmocka_unit_test(test_resolver_asks_once_for_all_and_keeps_the_answer),
         cmocka_unit_test(test_resolver_asks_again_when_the_time_to_live_is_over),
         cmocka_unit_test(test_resolver_tells_why_a_name_has_no_address_and_asks_anew),
