@@ -269,8 +269,7 @@ static void on_request(struct evhttp_request *req, void *arg)
     const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
     const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
     enum evhttp_cmd_type method = evhttp_request_get_command(req);
-    struct evhttp_connection *connection = evhttp_request_get_connection(req);
-    crowd_heard(h->crowd, evhttp_connection_get_bufferevent(connection), now_of(h));
+    crowd_heard(h->crowd, evhttp_request_get_connection(req), now_of(h));
     size_t id = path ? find_page(path) : PAGES;
     if (!path) {
         reply_error(req, 400, "bad request\n");
@@ -326,7 +325,7 @@ static bool set_up(struct http *h)
     evhttp_set_allowed_methods(h->server, ALL_METHODS);
     evhttp_set_bevcb(h->server, on_connection, h);
     evhttp_set_gencb(h->server, on_request, h);
-    h->waits = waits_new(h->options.base, &waits_ops, h);
+    h->waits = waits_new(h->options.base, h->crowd, &waits_ops, h);
     event_assign(&h->sweep, h->options.base, -1, EV_PERSIST, on_sweep, h);
     return event_add(&h->sweep, &second) == 0;
 }
@@ -336,7 +335,7 @@ struct http *http_start(const struct http_options *o, struct error *err)
     struct http *h = xcalloc(1, sizeof *h);
     h->options = *o;
     h->options.addr = NULL;
-    h->crowd = crowd_new();
+    h->crowd = crowd_new(o->base);
     if (!set_up(h)) {
         error_set(err, "", "could not make an HTTP server");
         http_free(&h);

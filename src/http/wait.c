@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "http/crowd.h"
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -20,6 +21,7 @@ struct wait {
 };
 
 struct waits {
+    struct crowd *crowd;
     bool (*is_settled)(void *owner);
     void (*reply)(void *owner, struct evhttp_request *req);
     uint64_t (*now)(void *owner);
@@ -35,9 +37,8 @@ static void forget(struct wait *w)
 }
 
 /* The client has left; evhttp frees the request. */
-static void on_close(struct evhttp_connection *connection, void *arg)
+static void on_close(void *arg)
 {
-    (void)connection;
     forget(arg);
 }
 
@@ -45,7 +46,7 @@ static void end(struct wait *w)
 {
     struct waits *all = w->waits;
     struct evhttp_request *req = w->req;
-    evhttp_connection_set_closecb(evhttp_request_get_connection(req), NULL, NULL);
+    crowd_on_close(all->crowd, evhttp_request_get_connection(req), NULL, NULL);
     forget(w);
     all->reply(all->owner, req);
 }
@@ -73,9 +74,11 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     look_again(w);
 }
 
-struct waits *waits_new(struct event_base *base, const struct waits_ops *ops, void *owner)
+struct waits *waits_new(struct event_base *base, struct crowd *crowd, const struct waits_ops *ops,
+                        void *owner)
 {
     struct waits *w = xcalloc(1, sizeof *w);
+    w->crowd = crowd;
     w->is_settled = ops->is_settled;
     w->reply = ops->reply;
     w->now = ops->now;
@@ -94,7 +97,7 @@ void waits_free(struct waits **wp)
     event_del(&w->timer);
     TAILQ_FOREACH_SAFE(each, &w->all, link, next)
     {
-        evhttp_connection_set_closecb(evhttp_request_get_connection(each->req), NULL, NULL);
+        crowd_on_close(w->crowd, evhttp_request_get_connection(each->req), NULL, NULL);
         forget(each);
     }
     free(w);
@@ -108,6 +111,6 @@ void waits_add(struct waits *w, struct evhttp_request *req)
     one->req = req;
     one->until_us = w->now(w->owner) + WAIT_MOST_US;
     TAILQ_INSERT_TAIL(&w->all, one, link);
-    evhttp_connection_set_closecb(evhttp_request_get_connection(req), on_close, one);
+    crowd_on_close(w->crowd, evhttp_request_get_connection(req), on_close, one);
     look_again(w);
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct crowd;
 struct event_base;
 struct evhttp_request;
 struct waits;
@@ -22,7 +23,8 @@ struct waits_ops {
 };
 
 /* Looks every 50 ms, while somebody waits. */
-struct waits *waits_new(struct event_base *base, const struct waits_ops *ops, void *owner);
+struct waits *waits_new(struct event_base *base, struct crowd *crowd, const struct waits_ops *ops,
+                        void *owner);
 /* Before the server, whose requests then end unanswered. */
 void waits_free(struct waits **w);
 
