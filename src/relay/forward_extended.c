@@ -228,6 +228,18 @@ static enum request_verdict parse_large(struct session *ses, const struct reques
     return REQUEST_TAKEN;
 }
 
+/* Names that are never closed are a leak, in an app or in its driver: it is to be seen. */
+static enum request_verdict refuse_another(struct session *ses)
+{
+    struct error err;
+    error_set(&err, SQLSTATE_PROGRAM_LIMIT,
+              "too many prepared statements: a client may have %d, of %d MiB together",
+              CLIENT_STATEMENTS_MAX, CLIENT_STATEMENTS_BYTES_MAX / (1024 * 1024));
+    client_fail_detail(ses->client, &err, NULL,
+                       "Close those that are not needed any more, or send DEALLOCATE ALL.");
+    return REQUEST_CLOSED;
+}
+
 enum request_verdict extended_parse(struct session *ses, const struct request *r)
 {
     struct frontend_parse m;
@@ -242,7 +254,7 @@ enum request_verdict extended_parse(struct session *ses, const struct request *r
     if (!frontend_parse_parse(body_of(r), &m))
         return pass_raw(ses, r);
     if (m.name.n && client_statements_is_full(provide_names(ses)))
-        return violation(ses, "too many prepared statements");
+        return refuse_another(ses);
     if (!m.name.n) {
         parse_unnamed(ses, r, &m);
         return REQUEST_TAKEN;

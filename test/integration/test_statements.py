@@ -66,6 +66,21 @@ def test_parses_and_binds_are_counted_apart(postgres, start_pooler):
     assert counted == [2, 1, 6]
 
 
+def test_who_never_closes_a_statement_is_told_what_to_do(single):
+    with single.login() as wire:
+        for start in range(0, 32000, 1000):
+            names = range(start, start + 1000)
+            wire.send(*(parse("SELECT 7", f"s{number}") for number in names), SYNC)
+            assert wire.read_reply() == "1" * 1000 + "Z"
+        assert run(wire, "s0") == run(wire, "s31999") == [["7"]]
+        wire.query("DEALLOCATE ALL")
+        wire.send(*(parse("SELECT 7", f"s{number}") for number in range(32769)), SYNC)
+        fields = wire.read_until(b"E")[-1].fields()
+        assert (fields["S"], fields["C"]) == ("FATAL", "54000")
+        assert "too many prepared statements" in fields["M"]
+        assert "DEALLOCATE ALL" in fields["H"]
+
+
 # Texts that are too large to be remembered
 
 
