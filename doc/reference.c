@@ -151,9 +151,11 @@ static const char *const more[SETTING_COUNT] = {
     [S(max_connects)] = "One only while the target is not known to be awake.",
     [S(max_db_client_connections)] =
         "Consoles count for the database pgbouncer, but for those of users in admin_users.",
-    [S(max_packet_size)] =
-        "Large messages pass through in pieces and are never gathered, so memory is "
-        "no reason to set it.",
+    [S(max_packet_size)] = "Letter and length included; a row of a result is one. Not while "
+                           "logging in. A longer one ends the connection that "
+                           "it "
+                           "came by. Large messages pass through in pieces and are never "
+                           "gathered, so memory is no reason to set it.",
     [S(max_server_connections)] = "Keep it below what the server allows.",
     [S(max_user_client_connections)] =
         "Over all databases. Consoles count, but for those of users in admin_users.",

@@ -108,8 +108,8 @@ static bool is_allowed(struct client *c, struct frame f)
     struct error err;
     if (f.total > c->context->max_message_bytes) {
         error_set(&err, SQLSTATE_PROGRAM_LIMIT,
-                  "bad pkt header: message of %llu bytes is longer than max_packet_size",
-                  (unsigned long long)f.total);
+                  "bad pkt header: message of %llu bytes is longer than max_packet_size (%llu)",
+                  (unsigned long long)f.total, (unsigned long long)c->context->max_message_bytes);
         client_fail(c, &err);
         return false;
     }

@@ -137,7 +137,7 @@ SETTING_INT(max_db_client_connections, "0", "0", 0, 10000000, SETTING_RELOAD | S
 SETTING_INT(max_db_connections, "0", "0", 0, 1000000, SETTING_RELOAD | SETTING_ZERO_UNLIMITED,
     "server connections per database; 0 is unlimited")
 SETTING_SIZE(max_packet_size, "2147483647", "2147483647", 8, UINT32_MAX, SETTING_RELOAD,
-    "largest protocol message of a client")
+    "largest protocol message of a client or a server")
 SETTING_INT(max_pinned, "0", "0", 0, 1000000, SETTING_RELOAD | SETTING_OWN | SETTING_ZERO_UNLIMITED | SETTING_INERT,
     "servers of a pool that may be pinned to clients at a time; 0 is unlimited")
 SETTING_INT(max_prepared_statements, "200", "200", 0, 1000000, SETTING_RELOAD,

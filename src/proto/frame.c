@@ -2,7 +2,7 @@
 /* frame.c - the tight loop over rows; everything else of frame.h is inline. */
 #include "proto/frame.h"
 
-size_t frame_skip_rows(struct span in)
+size_t frame_skip_rows(struct span in, uint32_t max_len)
 {
     if (in.n < FRAME_HEADER || (in.p[0] != BE_DATA_ROW && in.p[0] != BE_COPY_DATA))
         return 0;
@@ -11,7 +11,7 @@ size_t frame_skip_rows(struct span in)
     while (in.n - at >= FRAME_HEADER && in.p[at] == type) {
         uint32_t len = frame_u32(in.p + at + 1);
         /* The letter is one byte more than len. */
-        if (len < 4 || len > MESSAGE_LEN_MAX || len >= in.n - at)
+        if (frame_len_is_bad(len, max_len) || len >= in.n - at)
             break;
         at += 1 + (size_t)len;
     }

@@ -60,10 +60,16 @@ static inline enum frame_result frame_next(struct span in, struct frame *out)
     return FRAME_OK;
 }
 
+/* Whether a length word is none, or above max_len: one comparison. */
+static inline bool frame_len_is_bad(uint32_t len, uint32_t max_len)
+{
+    return len - 4 > max_len - 4;
+}
+
 /* How many bytes at the start of `in` are whole DataRow messages, or whole CopyData messages: a run
  * of one of the two, never mixed, so that one look at its first letter is enough for the caller. 0
- * if `in` begins with anything else. What ends the run (another type, a part of a message, a bad
- * length) is left for frame_next. */
-size_t frame_skip_rows(struct span in);
+ * if `in` begins with anything else. What ends the run (another type, a part of a message, a length
+ * word below 4 or above max_len) is left for frame_next. */
+size_t frame_skip_rows(struct span in, uint32_t max_len);
 
 #endif

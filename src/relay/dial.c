@@ -87,7 +87,7 @@ static struct lent *dial(struct relay *r, struct pool *p, struct terms *t, size_
     l->dialing = true;
     pool_server_init(&l->ledger, l->id, (unsigned)r->worker, generation);
     l->ledger.own = one != NULL;
-    l->server = server_new(r->loop, l->id, &respond_ops, l, &login);
+    l->server = server_new(&r->server_context, l->id, &respond_ops, l, &login);
     relay_add_lent(r, l);
     relay_tick_soon(r);
     resolve(r, l, &t->db->hosts[host]);

@@ -133,6 +133,8 @@ static void lost_error(const struct session *ses, const struct server_end *end, 
     } else if (end->said_goodbye) {
         *err = end->error;
         *report_out = end->report;
+    } else if (strcmp(end->error.sqlstate, SQLSTATE_CONNECTION_FAILURE) != 0) {
+        *err = end->error; /* it is we who have ended it */
     } else {
         error_set(err, SQLSTATE_CONNECTION_FAILURE, "%.200s (server conn crashed?)",
                   end->error.text);

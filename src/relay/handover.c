@@ -59,7 +59,7 @@ static void deliver_handed(struct message *m, void *receiver)
         return;
     }
     relay_add_lent(r, l);
-    server_attach(l->server, r->loop, l);
+    server_attach(l->server, &r->server_context, l);
     server_freeze(l->server, r->is_suspended);
     counter_add(&l->stats->handover, 1);
     struct session *ses = relay_find_session(r, client_id);

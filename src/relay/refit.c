@@ -50,6 +50,7 @@ void refit_worker(struct relay *r, struct setup *setup)
     struct setup *old = r->setup;
     r->setup = setup_ref(setup);
     client_context_follow(&r->client_context, r->setup);
+    server_context_follow(&r->server_context, setup_config(setup));
     /* Those that are still proving who they are go on by the setup they began with; session.c has
      * them look at the newest one when they are through. */
     TAILQ_FOREACH(ses, &r->sessions, link)

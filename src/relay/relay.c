@@ -271,6 +271,8 @@ struct relay *relay_new(struct relay_shared *shared, int worker, struct loop *lo
         .verify = verify_password,
     };
     client_context_follow(&r->client_context, r->setup);
+    r->server_context.loop = loop;
+    server_context_follow(&r->server_context, setup_config(setup));
     TAILQ_INIT(&r->sessions);
     TAILQ_INIT(&r->servers);
     TAILQ_INIT(&r->dead_sessions);

@@ -194,6 +194,7 @@ struct relay {
     int worker;
     struct loop *loop;
     struct client_context client_context;
+    struct server_context server_context;
     struct mailbox mailbox;
     uint64_t jitter;
 

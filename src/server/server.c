@@ -5,7 +5,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/config.h"
 #include "proto/frontend.h"
+#include "proto/message.h"
 
 #include <stdlib.h>
 
@@ -123,15 +125,23 @@ static const struct stream_ops server_stream_ops = {
 
 /* ---- birth and death ------------------------------------------------------------------- */
 
-struct server *server_new(struct loop *loop, uint64_t id, const struct server_ops *ops, void *owner,
+/* The setting counts the letter, too. */
+void server_context_follow(struct server_context *x, const struct config *cfg)
+{
+    uint64_t max = cfg->max_packet_size_bytes - 1;
+    x->max_message_len = max < MESSAGE_LEN_MAX ? (uint32_t)max : MESSAGE_LEN_MAX;
+}
+
+struct server *server_new(const struct server_context *context, uint64_t id,
+                          const struct server_ops *ops, void *owner,
                           const struct server_login *login)
 {
     struct server *s = xcalloc(1, sizeof *s);
     s->id = id;
-    s->loop = loop;
+    s->context = context;
     s->ops = ops;
     s->owner = owner;
-    s->born_us = loop_now(loop);
+    s->born_us = loop_now(context->loop);
     s->status = 'I';
     s->params = param_set_empty();
     expect_init(&s->expects);
@@ -151,7 +161,7 @@ static void on_dialed(void *owner, const struct dialer_result *result)
         return;
     }
     s->address = result->addr;
-    stream_open(&s->stream, s->loop, result->fd);
+    stream_open(&s->stream, s->context->loop, result->fd);
     server_login_start(s);
 }
 
@@ -159,8 +169,8 @@ void server_connect(struct server *s, struct addr_list *addresses,
                     const struct dialer_options *options)
 {
     server_enter(s, SERVER_CONNECTING);
-    s->deadline_us = loop_now(s->loop) + server_login_terms(s)->connect_timeout_us;
-    s->dialer = dialer_start(s->loop, addresses, options, on_dialed, s);
+    s->deadline_us = loop_now(s->context->loop) + server_login_terms(s)->connect_timeout_us;
+    s->dialer = dialer_start(s->context->loop, addresses, options, on_dialed, s);
 }
 
 void server_close(struct server *s)
@@ -377,16 +387,16 @@ bool server_detach(struct server *s)
     if (!server_is_at_rest(s) || !stream_detach(&s->stream))
         return false;
     server_enter(s, SERVER_MOVING);
-    s->loop = NULL;
+    s->context = NULL;
     return true;
 }
 
-void server_attach(struct server *s, struct loop *loop, void *owner)
+void server_attach(struct server *s, const struct server_context *context, void *owner)
 {
-    s->loop = loop;
+    s->context = context;
     s->owner = owner;
     server_enter(s, SERVER_IDLE);
-    stream_attach(&s->stream, loop, s);
+    stream_attach(&s->stream, context->loop, s);
 }
 
 /* ---- time ------------------------------------------------------------------------------ */

@@ -23,6 +23,7 @@
 #include "track/prepared.h"
 
 struct addr_list;
+struct config;
 struct dialer_options;
 struct keycache;
 struct loop;
@@ -133,8 +134,19 @@ struct server_login {
     uint64_t wake_timeout_us;
 };
 
-/* `id` is unique in the process. The server starts with one reference: the caller's. */
-struct server *server_new(struct loop *loop, uint64_t id, const struct server_ops *ops, void *owner,
+/* What the servers of a worker share; changed by its thread only. */
+struct server_context {
+    struct loop *loop;
+    uint32_t max_message_len; /* largest length word of what it may send when logged in */
+};
+
+/* From now on, for servers that are there, too. */
+void server_context_follow(struct server_context *x, const struct config *cfg);
+
+/* `id` is unique in the process. The server starts with one reference: the caller's. The context
+ * outlives it, or its stay with the worker. */
+struct server *server_new(const struct server_context *context, uint64_t id,
+                          const struct server_ops *ops, void *owner,
                           const struct server_login *login);
 /* Starts to connect; the answer is on_ready or on_end, never before this returns. */
 void server_connect(struct server *s, struct addr_list *addresses,
@@ -197,7 +209,7 @@ bool server_used_scram(const struct server *s);
 
 /* Hand-over: false if the stream is not quiet. */
 bool server_detach(struct server *s);
-void server_attach(struct server *s, struct loop *loop, void *owner);
+void server_attach(struct server *s, const struct server_context *context, void *owner);
 
 /* Deadlines of the log-in phases; the relay's sweep calls it. */
 void server_sweep(struct server *s, uint64_t now_us);

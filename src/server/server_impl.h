@@ -19,7 +19,7 @@ struct server_login_run; /* server_login.c: the exchange in progress, freed when
 struct server {
     /* Set at birth. */
     uint64_t id;
-    struct loop *loop;
+    const struct server_context *context; /* NULL on its way to another worker */
     const struct server_ops *ops;
     void *owner;
     uint64_t born_us;

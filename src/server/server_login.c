@@ -155,7 +155,7 @@ static void send_startup(struct server *s)
     send_buf(s, &b);
     s->login->step = LOGIN_AUTH;
     server_enter(s, SERVER_LOGIN);
-    s->deadline_us = loop_now(s->loop) + t->auth_timeout_us;
+    s->deadline_us = loop_now(s->context->loop) + t->auth_timeout_us;
 }
 
 static void start_tls(struct server *s)
@@ -244,7 +244,7 @@ static void wrong_type(struct server *s, const struct error *why)
 static void expect_wake(struct server *s)
 {
     s->login->step = LOGIN_WAKE;
-    s->deadline_us = loop_now(s->loop) + s->login->terms.wake_timeout_us;
+    s->deadline_us = loop_now(s->context->loop) + s->login->terms.wake_timeout_us;
 }
 
 static void answer_cleartext(struct server *s)
@@ -383,7 +383,7 @@ static void authenticated(struct server *s)
         return;
     }
     run->step = LOGIN_REPORTS;
-    s->deadline_us = loop_now(s->loop) + run->terms.wake_timeout_us;
+    s->deadline_us = loop_now(s->context->loop) + run->terms.wake_timeout_us;
 }
 
 static void take_authentication(struct server *s, struct span body)

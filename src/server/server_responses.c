@@ -73,6 +73,18 @@ __attribute__((noinline, cold)) static void violation(struct walk *w, uint8_t ty
     server_fail(w->s, &err);
 }
 
+/* The server is well, but what it says is not wanted: no reason to doubt the connection. */
+__attribute__((noinline, cold)) static void refuse_length(struct walk *w, const struct frame *f)
+{
+    struct error err;
+    run_flush(w);
+    error_set(&err, SQLSTATE_PROGRAM_LIMIT,
+              "bad pkt header: message of %zu bytes from the server is longer than "
+              "max_packet_size (%u)",
+              f->total, (unsigned)w->s->context->max_message_len + 1);
+    server_fail(w->s, &err);
+}
+
 static bool take_parameter(struct walk *w, const struct frame *f)
 {
     struct server *s = w->s;
@@ -243,7 +255,7 @@ static size_t skip_rows(struct server *s, struct span rest)
     if (!s->expects.count || expect_at(&s->expects, 0)->owner != EXPECT_CLIENT ||
         expect_answer(&s->expects, rest.p[0]).verdict != EXPECT_FORWARD)
         return 0;
-    return frame_skip_rows(rest);
+    return frame_skip_rows(rest, s->context->max_message_len);
 }
 
 /* False: malformed. */
@@ -278,6 +290,7 @@ static void skip_passing(struct walk *w)
     struct server *s = w->s;
     const uint8_t *at = w->at;
     size_t left = (size_t)(w->end - at);
+    const uint32_t max_len = s->context->max_message_len;
     unsigned front = expect_plain_front(&s->expects);
     while (left >= FRAME_HEADER) {
         const struct expect_part *part = &expect_parts[at[0]];
@@ -285,7 +298,7 @@ static void skip_passing(struct walk *w)
             break;
         uint32_t len = frame_u32(at + 1);
         /* The letter is one byte more than len. */
-        if (len < 4 || len >= left)
+        if (frame_len_is_bad(len, max_len) || len >= left)
             break;
         if (at[0] == BE_COMMAND_COMPLETE && !note_complete(s, span_of(at + FRAME_HEADER, len - 4)))
             break;
@@ -331,6 +344,10 @@ static bool walk_message(struct walk *w)
     const struct message_row *row = got == FRAME_OK ? message_backend(f.type) : NULL;
     if (!row) {
         violation(w, w->at[0]);
+        return false;
+    }
+    if (f.body_len + 4 > s->context->max_message_len) {
+        refuse_length(w, &f);
         return false;
     }
     bool must_be_whole = row->take == MESSAGE_WHOLE && f.total <= SERVER_WHOLE_MAX;

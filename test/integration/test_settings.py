@@ -12,6 +12,7 @@ import pytest
 from support import process, wire
 from support.pooler import Pooler
 from support.waiting import wait_until
+from support.wire import ServerError
 
 
 def check(pooler):
@@ -140,7 +141,65 @@ def test_messages_of_clients_can_be_bounded(postgres, start_pooler):
         text = "SELECT 1 -- ".ljust(1000 - 6)
         assert client.query(text) == [["1"]]
         client.send(wire.query(text + " "))
-        assert "message of 1001 bytes is longer than max_packet_size" in client.read_error().text
+        wanted = "message of 1001 bytes is longer than max_packet_size (1000)"
+        assert wanted in client.read_error().text
+
+
+def row_of(size):
+    """A Query whose DataRow is of that size: letter, length, number of columns, length of one."""
+    return f"SELECT repeat('x', {size - 5 - 2 - 4})"
+
+
+@pytest.mark.parametrize("size", [1001, 5000, 200000])
+def test_messages_of_servers_can_be_bounded(postgres, start_pooler, size):
+    pooler = start_pooler(postgres, max_packet_size=1000, default_pool_size=1)
+    with pooler.login() as client:
+        assert len(client.query(row_of(1000))[0][0]) == 1000 - 11
+        before = client.query("SELECT pg_backend_pid()")
+        with pytest.raises(ServerError) as refused:
+            client.query(row_of(size))
+        wanted = f"message of {size} bytes from the server is longer than max_packet_size (1000)"
+        assert refused.value.sqlstate == "54000"
+        assert f"bad pkt header: {wanted}" == refused.value.text
+        assert client.query("SELECT pg_backend_pid()") != before
+    pooler.wait_for_log(f"closing because: bad pkt header: {wanted}")
+
+
+def test_rows_before_one_that_is_too_long_are_passed_on(postgres, start_pooler):
+    pooler = start_pooler(postgres, max_packet_size=1000, default_pool_size=1)
+    with pooler.login() as client:
+        client.send(wire.query(f"{row_of(900)} UNION ALL {row_of(1001)} UNION ALL {row_of(900)}"))
+        assert client.read_reply() == "TDEZ"
+        client.send(wire.query(f"COPY ({row_of(900)} UNION ALL {row_of(1200)}) TO STDOUT"))
+        assert client.read_reply() == "HdEZ"
+        # An error is a message, too.
+        client.send(wire.query("SELECT repeat('x', 2000)::int"))
+        assert client.read_error().sqlstate == "54000"
+        assert client.read().letter == b"Z"
+        assert client.query("SELECT 1") == [["1"]]
+
+
+def test_a_message_that_is_too_long_ends_a_transaction(postgres, start_pooler):
+    pooler = start_pooler(postgres, max_packet_size=1000)
+    with pooler.login() as client:
+        client.query("BEGIN")
+        client.send(wire.query(row_of(1001)))
+        error = client.read_error()
+        assert (error.severity, error.sqlstate) == ("FATAL", "54000")
+        assert client.is_closed_by_peer()
+
+
+def test_the_bound_of_messages_holds_for_open_connections(postgres, start_pooler):
+    pooler = start_pooler(postgres, default_pool_size=1)
+    with pooler.login() as client:
+        assert len(client.query(row_of(100000))[0][0]) == 100000 - 11
+        before = client.query("SELECT pg_backend_pid()")
+        pooler.console("SET max_packet_size = 1000")
+        assert client.query("SELECT pg_backend_pid()") == before
+        with pytest.raises(ServerError, match="longer than max_packet_size"):
+            client.query(row_of(1001))
+        pooler.console("SET max_packet_size = '1MB'")
+        assert len(client.query(row_of(100000))[0][0]) == 100000 - 11
 
 
 def test_tls_versions_are_those_of_the_list(postgres, start_pooler):
