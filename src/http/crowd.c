@@ -53,6 +53,9 @@ static void on_closing(struct evhttp_connection *connection, void *arg)
     void (*tell)(void *) = m->on_close;
     void *tell_arg = m->on_close_arg;
     (void)connection;
+    /* Closed from a callback of its own, as behind a reply, it keeps its events until that returns:
+     * libevent would take them off behind the close. */
+    bufferevent_disable(m->bev, EV_READ | EV_WRITE);
     forget(m->crowd, m);
     if (tell)
         tell(tell_arg);

@@ -26,6 +26,7 @@ struct scene {
     bool answers;
     struct sockaddr_in address;
     unsigned told;
+    short still; /* events that were on the descriptor when told */
 };
 
 static struct bufferevent *on_connection(struct event_base *base, void *arg)
@@ -48,6 +49,7 @@ static void tell(void *arg)
 {
     struct scene *s = arg;
     s->told++;
+    s->still = bufferevent_get_enabled(s->newest);
 }
 
 static void set_up(struct scene *s)
@@ -148,6 +150,7 @@ static void test_who_asked_is_told_of_the_close_unless_it_has_taken_that_back(vo
         while (is_open(number))
             event_base_loop(s.base, EVLOOP_ONCE);
         assert_int_equal(s.told, wants);
+        assert_int_equal(s.still, 0);
         close(peer);
         tear_down(&s);
     }
