@@ -280,13 +280,11 @@ take_extended(struct session *ses, const struct request *r,
               enum request_verdict (*take)(struct session *ses, const struct request *r))
 {
     struct lent *l = ses->lent;
-    bool was_open = l->group_open;
-    l->group_open = true;
     enum request_verdict verdict = is_in_copy(ses) ? extended_break_copy(ses, r) : take(ses, r);
-    if (verdict == REQUEST_HOLD)
-        l->group_open = was_open;
-    else if (verdict == REQUEST_TAKEN)
+    if (verdict == REQUEST_TAKEN) {
+        l->group_open = true;
         note_start(ses);
+    }
     return verdict;
 }
 

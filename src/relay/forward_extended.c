@@ -103,15 +103,18 @@ static void drop_unnamed_of_followed(struct session *ses)
 
 /* The name is taken. The server, asked to parse the new text under the name of the old one, finds
  * everything that is wrong with it in the order in which the client's own server would. */
-static void parse_again(struct session *ses, const struct frontend_parse *m, struct statement *st,
-                        uint32_t serial)
+static enum request_verdict parse_again(struct session *ses, const struct frontend_parse *m,
+                                        const struct client_named *named)
 {
     char name[STATEMENT_NAME];
-    provide_statement(ses, st);
+    struct statement *st = named->statement;
+    if (!provide_statement(ses, st))
+        return hold(ses);
     statement_server_name(statement_id(st), name);
     /* It cannot succeed; as the entry of a Parse its failure would take the old name away. */
     frontend_build_parse(provide_out(ses), span_str(name), m->query, m->oids, m->n_oids);
-    provide_expect(ses, EXPECT_BIND, EXPECT_CLIENT, 0, serial);
+    provide_expect(ses, EXPECT_BIND, EXPECT_CLIENT, 0, named->serial);
+    return REQUEST_TAKEN;
 }
 
 static void define(struct session *ses, struct span name, struct statement *st)
@@ -148,10 +151,8 @@ static enum request_verdict parse_named(struct session *ses, const struct reques
     struct client_named named = client_statements_look(provide_names(ses), m->name);
     if (is_uncertain(ses, &named))
         return hold(ses);
-    if (named.statement) {
-        parse_again(ses, m, named.statement, named.serial);
-        return REQUEST_TAKEN;
-    }
+    if (named.statement)
+        return parse_again(ses, m, &named);
     if (ses->names_raw) {
         /* It may be the name of a text that is not known here. */
         note_parsed(ses, r);
@@ -199,10 +200,10 @@ static struct span parse_name(const struct request *r)
 }
 
 /* The name is taken, and the text is not looked at. */
-static void refuse_name(struct session *ses, const struct client_named *named)
+static enum request_verdict refuse_name(struct session *ses, const struct client_named *named)
 {
     struct frontend_parse m = {.query = span_str("SELECT 1")};
-    parse_again(ses, &m, named->statement, named->serial);
+    return parse_again(ses, &m, named);
 }
 
 /* Too large to keep a copy: it streams, and the client keeps the server. */
@@ -212,9 +213,9 @@ static enum request_verdict parse_large(struct session *ses, const struct reques
     if (is_uncertain(ses, &named))
         return hold(ses);
     if (named.statement) {
-        refuse_name(ses, &named);
-        ses->drop_body = !r->last;
-        return REQUEST_TAKEN;
+        enum request_verdict refused = refuse_name(ses, &named);
+        ses->drop_body = refused == REQUEST_TAKEN && !r->last;
+        return refused;
     }
     ses->pins |= PIN_LARGE_PARSE;
     if (begins_with_no_name(r)) {
@@ -325,11 +326,8 @@ static void bind_named(struct session *ses, const struct request *r,
  * wait until it is known what has the name. */
 static bool prepare_named(struct session *ses, const struct client_named *named)
 {
-    if (!is_uncertain(ses, named)) {
-        if (named->statement)
-            provide_statement(ses, named->statement);
-        return true;
-    }
+    if (!is_uncertain(ses, named))
+        return !named->statement || provide_statement(ses, named->statement);
     if (!named->statement || !named->parsed)
         return false;
     uint64_t id = statement_id(named->statement);

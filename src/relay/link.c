@@ -102,9 +102,10 @@ static void compose_gate(struct session *ses, struct param_set *want, struct par
     server_statements_set_unnamed(server_statements_of(s), 0, 0, 0);
 }
 
-void link_set_ahead(struct session *ses, struct param_set *want, struct param_set *have)
+void link_set_ahead(struct session *ses, struct param_set *want, struct param_set *have,
+                    enum expect_owner owner)
 {
-    struct diff_run d = {.ses = ses, .owner = EXPECT_OURS};
+    struct diff_run d = {.ses = ses, .owner = (uint8_t)owner};
     d.out = outgoing_buf(&ses->relay->to_server);
     params_diff(want, have, server_base_params(ses->lent->server), diff_ahead, &d);
 }
@@ -121,22 +122,19 @@ static void compose_fence(struct session *ses, struct param_set *want, struct pa
     buf_reset(&text);
 }
 
-/* The same where the client has a statement without a name, which a Query would destroy. */
-static void compose_group(struct session *ses, struct param_set *want, struct param_set *have)
-{
-    struct server *s = ses->lent->server;
-    struct diff_run d = {.ses = ses, .owner = EXPECT_FENCE};
-    d.out = outgoing_buf(&ses->relay->to_server);
-    params_diff(want, have, server_base_params(s), diff_ahead, &d);
-    frontend_build_sync(d.out);
-    expect_push(server_expects(s), EXPECT_SYNC, EXPECT_FENCE, 0);
-}
-
 static enum link_result wait_for_fence(struct lent *l)
 {
     l->fence_wait = true;
+    buf_reset(&l->gate_error); /* of something that failed before */
     server_send(l->server, &l->relay->to_server);
     return LINK_HOLD;
+}
+
+void link_wait(struct session *ses)
+{
+    frontend_build_sync(outgoing_buf(&ses->relay->to_server));
+    expect_push(server_expects(ses->lent->server), EXPECT_SYNC, EXPECT_FENCE, 0);
+    (void)wait_for_fence(ses->lent);
 }
 
 /* May the client's first message run behind SETs of ours in one pipeline? */
@@ -225,8 +223,10 @@ enum link_result link_refresh(struct session *ses)
     if (!server_is_at_rest(l->server) || server_status(l->server) != 'I' || l->group_open ||
         !take_aim(ses, &d))
         return LINK_GO;
-    compose_group(ses, l->target, server_params(l->server));
-    return wait_for_fence(l);
+    /* The client may have a statement without a name, which a Query would destroy. */
+    link_set_ahead(ses, l->target, server_params(l->server), EXPECT_FENCE);
+    link_wait(ses);
+    return LINK_HOLD;
 }
 
 /* ---- what the client sends behind a gate ------------------------------------------------ */

@@ -16,6 +16,7 @@
 #define RELAY_LINK_H
 
 #include "base/span.h"
+#include "track/expect.h"
 
 #include <stdbool.h>
 
@@ -41,8 +42,12 @@ enum link_result link_behind_gate(struct session *ses, const struct request *r);
 /* The transaction is over: the client is idle again, the server goes back to its pool. */
 void link_end(struct session *ses);
 
-/* Composes SETs from `have` to `want` into the client's group, wherever that stands. */
-void link_set_ahead(struct session *ses, struct param_set *want, struct param_set *have);
+/* Composes SETs from `have` to `want` into the client's group, wherever that stands (EXPECT_OURS);
+ * or into one of ours in front of it (EXPECT_FENCE), which link_wait then ends and sends: the
+ * client's message is to be kept. If it fails, the client's next statement gets the error. */
+void link_set_ahead(struct session *ses, struct param_set *want, struct param_set *have,
+                    enum expect_owner owner);
+void link_wait(struct session *ses);
 
 /* Events from respond.c. */
 void link_gate_passed(struct lent *l);

@@ -76,18 +76,54 @@ static struct param_set *parse_state_of(struct session *ses, struct param_set *s
     return params_with_parse_state(now, state);
 }
 
-/* If the unit in which it was parsed may have been skipped, it is parsed again. */
-void provide_statement(struct session *ses, struct statement *st)
+/* What comes first in a transaction of its own is not to become part of ours, if it can tell the
+ * difference (sql_head_class). */
+static bool is_to_stay_first(struct session *ses, struct statement *st)
 {
+    const struct lent *l = ses->lent;
+    return !l->group_open && !l->gate_open && server_status(l->server) == 'I' &&
+           sql_head_class(statement_query(st)) == SQL_GATE_UNSAFE;
+}
+
+/* Under the values that held `then`, and back. */
+static void parse_under(struct session *ses, struct statement *st, struct param_set *then,
+                        enum expect_owner owner)
+{
+    link_set_ahead(ses, then, provide_params(ses), owner);
+    provide_parse(ses, st, owner, 0);
+    link_set_ahead(ses, provide_params(ses), then, owner);
+}
+
+__attribute__((noinline)) static bool provide_under(struct session *ses, struct statement *st,
+                                                    struct param_set *then)
+{
+    if (!is_to_stay_first(ses, st)) {
+        parse_under(ses, st, then, EXPECT_OURS);
+        return true;
+    }
+    /* To wait for an own fence would be to lose the server behind it, perhaps time and again. */
+    struct expect_queue *q = server_expects(ses->lent->server);
+    bool behind_fence = q->count && expect_at(q, q->count - 1)->owner == EXPECT_FENCE;
+    if (behind_fence || server_is_at_rest(ses->lent->server)) {
+        parse_under(ses, st, then, EXPECT_FENCE);
+        link_wait(ses);
+    }
+    return false;
+}
+
+/* If the unit in which it was parsed may have been skipped, it is parsed again. */
+bool provide_statement(struct session *ses, struct statement *st)
+{
+    bool goes_on = true;
     if (provide_is_there(ses, statement_id(st)))
-        return;
+        return true;
     struct param_set *then = parse_state_of(ses, statement_params(st));
     if (then)
-        link_set_ahead(ses, then, provide_params(ses));
-    provide_parse(ses, st, EXPECT_OURS, 0);
-    if (then)
-        link_set_ahead(ses, provide_params(ses), then);
+        goes_on = provide_under(ses, st, then);
+    else
+        provide_parse(ses, st, EXPECT_OURS, 0);
     param_set_unref(&then);
+    return goes_on;
 }
 
 /* What the server has under no name is another client's, or a SET of ours. Without it the server
@@ -158,13 +194,13 @@ __attribute__((noinline)) static void parse_unnamed_again(struct session *ses, u
     struct param_set *then =
         parse_state_of(ses, client_statements_unnamed_params(provide_names(ses)));
     if (then)
-        link_set_ahead(ses, then, provide_params(ses));
+        link_set_ahead(ses, then, provide_params(ses), EXPECT_OURS);
     provide_compose_unnamed(ses);
     /* Ahead of its entry: that may say at once that it is going to be skipped. */
     server_statements_set_unnamed(provide_have(ses), ses->id, generation, ses->lent->unit);
     provide_expect(ses, EXPECT_PARSE, EXPECT_OURS, 0, 0);
     if (then)
-        link_set_ahead(ses, provide_params(ses), then);
+        link_set_ahead(ses, provide_params(ses), then, EXPECT_OURS);
     param_set_unref(&then);
 }
 

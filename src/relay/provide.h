@@ -29,8 +29,8 @@ void provide_expect(struct session *ses, enum expect_kind kind, enum expect_owne
  * answer. */
 struct param_set *provide_params(struct session *ses);
 
-/* The server has the statement then. */
-void provide_statement(struct session *ses, struct statement *st);
+/* The server has the statement then. False: the message that uses it has to wait. */
+bool provide_statement(struct session *ses, struct statement *st);
 /* The same for the client's unnamed statement; if it has none, neither has the server. */
 void provide_unnamed(struct session *ses);
 /* Composes the Parse of the client's unnamed statement. */

@@ -125,3 +125,84 @@ def test_it_does_not_run_behind_settings_that_are_refused(single):
 )
 def test_a_portal_of_ours_is_not_there(postgres, single, group):
     assert_as_direct(postgres, single, group + wire.SYNC)
+
+
+# Statements that are parsed again under the settings of their first Parse
+
+
+def parsed_again(client, spoil, text, *messages):
+    """`s` was prepared under other settings, and the server that keeps one has it no more."""
+    answers = []
+    for data in (
+        wire.parse(text, "s") + wire.SYNC,
+        wire.query("SET TimeZone = 'Asia/Tokyo'"),
+        wire.parse("SELECT 1", "t") + bound("t") + wire.SYNC,
+        *messages,
+    ):
+        spoil()
+        client.send(data)
+        answers.append([m for m in client.read_until(b"Z") if m.letter not in b"SN"])
+    assert client.query("SHOW TimeZone") == [["Asia/Tokyo"]]
+    return [described(answer) for answer in answers]
+
+
+@pytest.fixture(params=[False, True], ids=["", "contended"])
+def assert_parsed_again_as_direct(postgres, start_pooler, request):
+    pooler = start_pooler(postgres, default_pool_size=1, max_prepared_statements=1)
+
+    def check(text, *messages):
+        with Wire("127.0.0.1", postgres.port) as client:
+            client.login("app", USERS["app"], "app")
+            direct = parsed_again(client, lambda: None, text, *messages)
+        with pooler.login() as client, pooler.login() as other:
+
+            def spoil():
+                if request.param and pooler.pool_is(sv_active=0):
+                    other.query("SELECT 1")
+
+            assert parsed_again(client, spoil, text, *messages) == direct
+        return direct[3:]
+
+    return check
+
+
+@pytest.mark.parametrize("text", ALONE[1:])
+@pytest.mark.parametrize("first", [b"", wire.describe(b"S", "s")], ids=["bound", "described"])
+def test_it_runs_alone_when_it_is_parsed_again(assert_parsed_again_as_direct, text, first):
+    group = first + bound("s") + wire.SYNC
+    answers = assert_parsed_again_as_direct(text, group, group)
+    assert [answer[-2].letter for answer in answers] == [b"C", b"C"]
+
+
+def test_in_one_write_behind_a_query(assert_parsed_again_as_direct):
+    messages = wire.query("SELECT 1") + bound("s") + wire.SYNC
+    assert_parsed_again_as_direct(ALONE[1], messages, b"", bound("s") + wire.SYNC)
+
+
+def test_in_a_transaction_it_is_the_same_error(assert_parsed_again_as_direct):
+    begin = wire.query("BEGIN"), bound("s") + wire.SYNC, wire.query("ROLLBACK")
+    (_, refused, _, run) = assert_parsed_again_as_direct(ALONE[1], *begin, bound("s") + wire.SYNC)
+    assert (refused[1][1], run[1].letter) == ("25001", b"C")
+
+
+def test_if_it_cannot_be_parsed_any_more_that_is_the_error_of_its_group(
+    postgres, assert_parsed_again_as_direct
+):
+    procedure = "CREATE OR REPLACE PROCEDURE going() LANGUAGE sql AS ''"
+    postgres.sql(f"SET ROLE app; {procedure}", database="app")
+    drop, create = wire.query("DROP PROCEDURE going()"), wire.query(procedure)
+    group = bound("s") + wire.parse("SELECT 1", "u") + wire.SYNC
+    (_, refused, _, run) = assert_parsed_again_as_direct(
+        "CALL going()", drop, group, create, bound("s") + wire.SYNC
+    )
+    assert (refused[0][1], run[1].letter) == ("42883", b"C")
+
+
+def test_what_failed_before_is_not_the_error_of_a_statement_that_is_parsed_again(
+    assert_parsed_again_as_direct,
+):
+    """In a failed transaction it is parsed as well, behind nothing."""
+    alone = bound("s") + wire.SYNC
+    begin = wire.query("BEGIN"), wire.query("SELECT 1/0"), alone, wire.query("ROLLBACK")
+    answers = assert_parsed_again_as_direct(ALONE[1], *begin, alone)
+    assert (answers[2][0][1], answers[4][1].letter) == ("25P02", b"C")
