@@ -68,6 +68,9 @@ static void cert_sign(struct cert *c, const struct cert_terms *t)
     EVP_MD_CTX_free(ctx);
 }
 
+/* Any number will do; as authorities do it, the issuer's is named again in what it has issued. */
+#define CERT_KEY_ID "01020304"
+
 static MAYBE_UNUSED struct cert cert_make(struct cert_terms t)
 {
     static long serial = 1;
@@ -81,6 +84,10 @@ static MAYBE_UNUSED struct cert cert_make(struct cert_terms t)
     X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)t.name, -1, -1, 0);
     X509_set_issuer_name(c.x509, t.issuer ? X509_get_subject_name(t.issuer->x509) : name);
     cert_extend(c.x509, NID_basic_constraints, t.is_ca ? "critical,CA:TRUE" : "CA:FALSE");
+    if (t.is_ca)
+        cert_extend(c.x509, NID_subject_key_identifier, CERT_KEY_ID);
+    if (t.issuer)
+        cert_extend(c.x509, NID_authority_key_identifier, "DER:30068004" CERT_KEY_ID);
     if (t.san)
         cert_extend(c.x509, NID_subject_alt_name, t.san);
     cert_sign(&c, &t);

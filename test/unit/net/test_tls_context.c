@@ -5,6 +5,7 @@
 #include "tls_fixture.h"
 
 #include <openssl/err.h>
+#include <pthread.h>
 
 static struct cert ca, other_ca, good, expired, early, wrong_name, address, stranger, selfsigned;
 
@@ -497,6 +498,50 @@ static void test_trust_comes_from_files_text_and_the_system(void **state)
     assert_null(tls_trust_new_pem("nothing", &err));
 }
 
+struct verifier {
+    pthread_t thread;
+    pthread_barrier_t *together;
+    struct tls_trust *trust;
+    int verdict;
+};
+
+static void *verify_good(void *arg)
+{
+    struct verifier *v = arg;
+    BIO *in = BIO_new_mem_buf(good.cert_pem, -1);
+    X509 *cert = PEM_read_bio_X509(in, NULL, NULL, NULL);
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    pthread_barrier_wait(v->together);
+    if (X509_STORE_CTX_init(ctx, v->trust->store, cert, NULL))
+        v->verdict = X509_verify_cert(ctx);
+    X509_STORE_CTX_free(ctx);
+    X509_free(cert);
+    BIO_free(in);
+    return NULL;
+}
+
+/* What the thread sanitizer says of it counts, too. */
+static void test_workers_may_verify_with_new_trust_at_the_same_time(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 100; round++) {
+        struct tls_trust *trust = trust_in(&ca);
+        pthread_barrier_t together;
+        struct verifier two[2];
+        pthread_barrier_init(&together, NULL, ROWS(two));
+        for (size_t i = 0; i < ROWS(two); i++) {
+            two[i] = (struct verifier){.together = &together, .trust = trust};
+            assert_int_equal(pthread_create(&two[i].thread, NULL, verify_good, &two[i]), 0);
+        }
+        for (size_t i = 0; i < ROWS(two); i++) {
+            assert_int_equal(pthread_join(two[i].thread, NULL), 0);
+            assert_int_equal(two[i].verdict, 1);
+        }
+        pthread_barrier_destroy(&together);
+        tls_trust_unref(&trust);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -513,6 +558,7 @@ int main(void)
         cmocka_unit_test(test_versions_and_groups_are_obeyed),
         cmocka_unit_test(test_a_key_with_a_pass_phrase_fails_instead_of_asking_the_terminal),
         cmocka_unit_test(test_trust_comes_from_files_text_and_the_system),
+        cmocka_unit_test(test_workers_may_verify_with_new_trust_at_the_same_time),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
