@@ -156,6 +156,13 @@ static const char *const more[SETTING_COUNT] = {
                            "it "
                            "came by. Large messages pass through in pieces and are never "
                            "gathered, so memory is no reason to set it.",
+    [S(max_prepared_statements)] =
+        "For one more, the least recently used one is closed; it is parsed again when a client "
+        "uses it, who does not notice. With session pooling a client's statements are its own, "
+        "whatever this is. With 0 they pass as they are, in every mode: a statement is then on "
+        "the server that parsed it, and a client that comes to another one, or later than "
+        "somebody with the same name, reads an error or runs another's. Clients that are logged "
+        "in are served as before.",
     [S(max_server_connections)] = "Keep it below what the server allows.",
     [S(max_user_client_connections)] =
         "Over all databases. Consoles count, but for those of users in admin_users.",
