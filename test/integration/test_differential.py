@@ -51,6 +51,11 @@ STARTUPS = (
 # Statements of which many clients hold the same under different names and states.
 TEXTS = (*LOOKS[:4], "SELECT $1::int + 1", "SELECT generate_series(1, 5)", *FAILURES)
 NAMES = ("", "s1", "s2", "S3")
+# Each breaks off in a name, or in front of a count.
+UNREADABLE = tuple(wire.message(letter, b"Ss1") for letter in (b"P", b"B", b"D", b"C")) + (
+    wire.message(b"P", b"s1\0SELECT 1\0"),
+    wire.message(b"B", b"\0s1\0"),
+)
 
 # int4pl(2, 3)
 FUNCTION_CALL = wire.message(
@@ -182,7 +187,9 @@ class Script:
             return wire.describe(b"S", name)
         if kind < 0.95:
             return wire.close(b"S", name)
-        return wire.execute("no such portal")
+        if kind < 0.98:
+            return wire.execute("no such portal")
+        return self.random.choice(UNREADABLE)
 
     def rows(self):
         insert = f"INSERT INTO {self.table} VALUES ({self.random.randrange(100)})"
