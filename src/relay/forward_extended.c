@@ -31,21 +31,26 @@ __attribute__((always_inline)) static inline void pass(struct session *ses, cons
     pass_as(ses, r, kind, 0);
 }
 
-/* As it is, and about nothing that we know. So goes what cannot be read: the server refuses it in
- * its own words, and skips what stands behind it up to the Sync. */
-static enum request_verdict pass_raw(struct session *ses, const struct request *r)
+/* As it is, and about nothing that we know. */
+static enum request_verdict pass_about(struct session *ses, const struct request *r, uint64_t arg)
 {
     static const uint8_t kinds[] = {
         [FE_PARSE] = EXPECT_PARSE,     [FE_BIND] = EXPECT_BIND,   [FE_DESCRIBE] = EXPECT_DESCRIBE,
         [FE_EXECUTE] = EXPECT_EXECUTE, [FE_CLOSE] = EXPECT_CLOSE,
     };
-    pass_as(ses, r, (enum expect_kind)kinds[r->type], r->type == FE_PARSE ? NAMES_RAW : 0);
+    pass_as(ses, r, (enum expect_kind)kinds[r->type], arg);
     return REQUEST_TAKEN;
+}
+
+/* The server refuses it in its own words, and skips what stands behind it up to the Sync. */
+static enum request_verdict pass_unreadable(struct session *ses, const struct request *r)
+{
+    return pass_about(ses, r, NAMES_UNREADABLE);
 }
 
 enum request_verdict extended_break_copy(struct session *ses, const struct request *r)
 {
-    return pass_raw(ses, r);
+    return pass_about(ses, r, r->type == FE_PARSE ? NAMES_RAW : 0);
 }
 
 /* Until what is on its way was answered (on_input_done in respond.c). */
@@ -253,7 +258,7 @@ enum request_verdict extended_parse(struct session *ses, const struct request *r
     if (!r->last || r->body_len > STATEMENT_PARSE_MAX)
         return parse_large(ses, r);
     if (!frontend_parse_parse(body_of(r), &m))
-        return pass_raw(ses, r);
+        return pass_unreadable(ses, r);
     if (m.name.n && client_statements_is_full(provide_names(ses)))
         return refuse_another(ses);
     if (!m.name.n) {
@@ -364,7 +369,7 @@ enum request_verdict extended_bind(struct session *ses, const struct request *r)
     case FRAME_MORE: /* longer names than are waited for: which statement it is cannot be told */
         return violation(ses, "broken Bind packet: its names are too long");
     case FRAME_BAD:
-        return pass_raw(ses, r);
+        return pass_unreadable(ses, r);
     }
     if (!head.statement.n) {
         if (unnamed_is_uncertain(ses) || !decide_deallocate(ses))
@@ -421,7 +426,7 @@ enum request_verdict extended_describe(struct session *ses, const struct request
 {
     struct frontend_object m;
     if (!frontend_parse_object(body_of(r), &m))
-        return pass_raw(ses, r);
+        return pass_unreadable(ses, r);
     if (m.kind == 'S' && is_followed(ses))
         return describe_statement(ses, r, m.name);
     pass(ses, r, EXPECT_DESCRIBE);
@@ -432,7 +437,7 @@ enum request_verdict extended_close(struct session *ses, const struct request *r
 {
     struct frontend_object m;
     if (!frontend_parse_object(body_of(r), &m))
-        return pass_raw(ses, r);
+        return pass_unreadable(ses, r);
     if (m.kind != 'S' || !is_followed(ses)) {
         if (m.kind == 'S')
             drop_unnamed_of_followed(ses);

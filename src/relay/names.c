@@ -118,7 +118,7 @@ static void log_misuse(const struct lent *l, const struct expect *e, struct span
     struct client_statements *cs = names_of(l);
     if (!cs || e->owner != EXPECT_CLIENT || !setup_config(l->relay->setup)->log_pooler_errors)
         return;
-    if (span_is(sqlstate, SQLSTATE_PROTOCOL_VIOLATION) && broken[e->kind])
+    if (e->arg == NAMES_UNREADABLE)
         client_log(l->session->client, LOG_WARNING_LEVEL, "broken %s packet", broken[e->kind]);
     if (span_is(sqlstate, SQLSTATE_UNDEFINED_STATEMENT))
         client_log(l->session->client, LOG_WARNING_LEVEL, "prepared statement did not exist");

