@@ -447,6 +447,7 @@ REPLAY_TESTS = \
 	test/replay/server-idle-timeout-and-lifetime.replay \
 	test/replay/server-is-handed-to-the-worker-that-waits.replay \
 	test/replay/server-lifetime-zero-is-one-use.replay \
+	test/replay/server-lost-before-a-fence-is-over.replay \
 	test/replay/server-lost-in-a-pipeline.replay \
 	test/replay/server-lost-in-the-middle-of-a-row.replay \
 	test/replay/server-lost-inside-a-transaction.replay \

@@ -147,7 +147,9 @@ static void lose_client(struct session *ses, struct lent *l, const struct server
     struct span report;
     struct relay *r = ses->relay;
     lost_error(ses, end, &err, &report);
-    bool owed = !expect_is_empty(server_expects(l->server)) || l->group_open;
+    /* While the client's values are on their way nothing of its own is. */
+    bool owed = !l->fence_wait && (!expect_is_empty(server_expects(l->server)) || l->group_open);
+    ses->held_back |= l->fence_wait;
     names_lost(ses, l);
     names_end(ses, l);
     ses->lent = NULL;
@@ -171,6 +173,16 @@ static void lose_client(struct session *ses, struct lent *l, const struct server
                    err.text);
     client_send(ses->client, &r->to_client);
     client_resume(ses->client);
+}
+
+/* What was to wait for the server that is lost was not sent: it goes to another one, or is a part
+ * of what has just been told to have failed. */
+static void continue_without(struct session *ses)
+{
+    if (ses->gone || ses->lent || !ses->held_back)
+        return;
+    ses->held_back = false;
+    client_continue(ses->client);
 }
 
 /* ---- the end --------------------------------------------------------------------------- */
@@ -238,4 +250,6 @@ void broker_server_ended(struct server *s, const struct server_end *end)
     link_forget(l);
     char reason[REASON_TEXT];
     broker_close_server(l, end_reason(end, reason));
+    if (ses)
+        continue_without(ses);
 }

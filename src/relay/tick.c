@@ -364,11 +364,6 @@ static void sweep_sessions(struct relay *r, uint64_t now, bool all)
             sweep_waiting(ses, now);
         else if (ses->lent)
             sweep_linked(ses, now);
-        else if (ses->held_back) {
-            /* The server that it was to wait for is lost. */
-            ses->held_back = false;
-            client_continue(ses->client);
-        }
         if (all && !ses->gone && !client_sweep(ses->client, now, ses->ready_us) && !ses->lent)
             unwatch(ses);
     }
