@@ -419,6 +419,7 @@ REPLAY_TESTS = \
 	test/replay/prepared-statement-on-another-server.replay \
 	test/replay/query-in-a-copy-closes-the-connection.replay \
 	test/replay/query-in-a-group-whose-statement-is-refused.replay \
+	test/replay/query-timeout-before-a-fence-is-over.replay \
 	test/replay/query-timeout-cancels-first.replay \
 	test/replay/query-timeout-closes-when-the-cancel-brings-nothing.replay \
 	test/replay/query-timeout-of-a-queued-statement.replay \

@@ -99,6 +99,27 @@ static inline enum request_verdict ask_for_server(struct session *ses, const str
     return REQUEST_TAKEN;
 }
 
+/* ---- the limits of a statement ---------------------------------------------------------- */
+
+static void note_start(struct session *ses)
+{
+    if (ses->query_since_us && ses->xact_since_us)
+        return;
+    uint64_t now = loop_now(ses->relay->loop);
+    if (!ses->query_since_us)
+        ses->query_since_us = now;
+    if (!ses->xact_since_us)
+        ses->xact_since_us = now;
+}
+
+/* The client's values go first, and alone. Its statement is under way from here on: query_timeout
+ * has to end this as well. */
+static enum request_verdict wait_for_fence(struct session *ses)
+{
+    note_start(ses);
+    return REQUEST_HOLD;
+}
+
 /* TAKEN: it is linked, or the message is dealt with. */
 static inline enum request_verdict get_server(struct session *ses, const struct request *r)
 {
@@ -111,7 +132,7 @@ static inline enum request_verdict get_server(struct session *ses, const struct 
     }
     struct lent *l = ses->given;
     ses->given = NULL;
-    return link_begin(ses, l, r) == LINK_GO ? REQUEST_TAKEN : REQUEST_HOLD;
+    return link_begin(ses, l, r) == LINK_GO ? REQUEST_TAKEN : wait_for_fence(ses);
 }
 
 /* ---- with a server --------------------------------------------------------------------- */
@@ -127,17 +148,6 @@ __attribute__((noinline)) static void inject_due(struct session *ses)
         else
             backend_build_close_complete(outgoing_buf(&ses->relay->to_client));
     }
-}
-
-static void note_start(struct session *ses)
-{
-    if (ses->query_since_us && ses->xact_since_us)
-        return;
-    uint64_t now = loop_now(ses->relay->loop);
-    if (!ses->query_since_us)
-        ses->query_since_us = now;
-    if (!ses->xact_since_us)
-        ses->xact_since_us = now;
 }
 
 /* Behind an uncommitted gate a Query or a Sync may be what ends its transaction. If that rolls
@@ -381,7 +391,7 @@ static enum request_verdict take_request(struct session *ses, const struct reque
     if (must_wait(ses, r))
         return REQUEST_HOLD;
     if (lacks_values(ses) && starts_unit(r->type) && link_refresh(ses) == LINK_HOLD)
-        return REQUEST_HOLD;
+        return wait_for_fence(ses);
     return r->type == FE_QUERY ? take_query(ses, r) : forward_linked(ses, r);
 }
 

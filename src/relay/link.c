@@ -463,12 +463,6 @@ void link_settle(struct lent *l)
         client_set_params(l->session->client, server_params(l->server));
 }
 
-void link_fence_refused(struct lent *l, struct span message)
-{
-    buf_reset(&l->gate_error);
-    buf_append(&l->gate_error, message.p, message.n);
-}
-
 void link_fence_over(struct lent *l)
 {
     struct session *ses = l->session;
@@ -481,6 +475,8 @@ void link_fence_over(struct lent *l)
         return;
     }
     /* The client's first statement gets the error; the server is as it was. */
+    ses->query_since_us = ses->xact_since_us = 0;
+    ses->query_overdue = false;
     ses->refusal = l->gate_error;
     l->gate_error = (struct buf){0};
     param_set_unref(&l->target);

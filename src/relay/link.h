@@ -55,7 +55,6 @@ void link_gate_passed(struct lent *l);
 void link_committed(struct lent *l);
 void link_note_report(struct lent *l, struct span name, struct span value);
 void link_settle(struct lent *l); /* ReadyForQuery with status idle */
-void link_fence_refused(struct lent *l, struct span message);
 void link_fence_over(struct lent *l);
 /* ReadyForQuery came: what the server reports, it has as it was reported last. (A client that sets
  * a gated value back to the one before gets no report at all.) A gate whose values are committed is

@@ -82,7 +82,7 @@ static bool reword_provoked(struct lent *l, const struct report *r)
 }
 
 /* query_timeout has cancelled the statement: the client should read that, not "user request". */
-static bool reword_timeout(struct lent *l, const struct report *r)
+static bool reword_timeout(struct lent *l, const struct report *r, struct buf *out)
 {
     struct session *ses = l->session;
     struct error err;
@@ -94,7 +94,7 @@ static bool reword_timeout(struct lent *l, const struct report *r)
     error_set(&err, SQLSTATE_QUERY_CANCELED, "query timeout: canceled after %llu.%llu s",
               (unsigned long long)(limit / US_PER_S),
               (unsigned long long)(limit % US_PER_S / (US_PER_S / 10)));
-    report_error(answer_buf(l), "ERROR", &err, NULL, NULL);
+    report_error(out, "ERROR", &err, NULL, NULL);
     return true;
 }
 
@@ -104,7 +104,7 @@ static bool reword(struct lent *l, const struct expect *e, const struct report *
 {
     if (!l->session || e->owner != EXPECT_CLIENT)
         return false;
-    return reword_timeout(l, r) || names_reword(l, e, message, answer_buf(l)) ||
+    return reword_timeout(l, r, answer_buf(l)) || names_reword(l, e, message, answer_buf(l)) ||
            (e->kind == EXPECT_DESCRIBE && reword_provoked(l, r));
 }
 
@@ -147,7 +147,9 @@ static bool on_error(struct server *s, const struct expect *e, struct span messa
         return !reworded;
     case EXPECT_FENCE:
         if (l->fence_wait) {
-            link_fence_refused(l, message);
+            buf_reset(&l->gate_error);
+            if (!reword_timeout(l, &r, &l->gate_error))
+                buf_append(&l->gate_error, message.p, message.n);
             return false;
         }
         fence_failed(l);
