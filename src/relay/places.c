@@ -353,7 +353,7 @@ bool place_admit(struct place *p, const struct setup *setup, const struct setup_
     if (take_both(out, err))
         return true;
     release_cap(p->limits, &out->user, p->caps[1]);
-    *out = (struct admission){NULL};
+    *out = (struct admission){0};
     return false;
 }
 
