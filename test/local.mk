@@ -460,6 +460,7 @@ REPLAY_TESTS = \
 	test/replay/server-speaks-out-of-turn-in-the-login.replay \
 	test/replay/server-that-does-not-read.replay \
 	test/replay/server-waits-for-a-cancel-that-may-still-hit.replay \
+	test/replay/servers-lost-before-a-fence-is-over.replay \
 	test/replay/servers-leave-an-address-that-has-gone.replay \
 	test/replay/servers-that-trust.replay \
 	test/replay/servers-with-clear-passwords.replay \

@@ -20,6 +20,7 @@
 #include "relay/cancel.h"
 #include "relay/care.h"
 #include "relay/dial.h"
+#include "relay/forward.h"
 #include "relay/link.h"
 #include "relay/names.h"
 #include "relay/own.h"
@@ -141,6 +142,19 @@ static void lost_error(const struct session *ses, const struct server_end *end, 
     }
 }
 
+/* The statement was not sent: another server can have it. But if one after the other goes when it
+ * is given the client's values, it is they. */
+#define FENCES_LOST_MOST 3
+
+static void lose_fence(struct session *ses, const struct error *err, struct span report)
+{
+    ses->held_back = true;
+    if (++ses->fences_lost < FENCES_LOST_MOST)
+        return;
+    ses->fences_lost = 0;
+    forward_refuse_next(ses, err, report);
+}
+
 static void lose_client(struct session *ses, struct lent *l, const struct server_end *end)
 {
     struct error err;
@@ -149,7 +163,8 @@ static void lose_client(struct session *ses, struct lent *l, const struct server
     lost_error(ses, end, &err, &report);
     /* While the client's values are on their way nothing of its own is. */
     bool owed = !l->fence_wait && (!expect_is_empty(server_expects(l->server)) || l->group_open);
-    ses->held_back |= l->fence_wait;
+    if (l->fence_wait)
+        lose_fence(ses, &err, report);
     names_lost(ses, l);
     names_end(ses, l);
     ses->lent = NULL;

@@ -469,6 +469,7 @@ void link_fence_over(struct lent *l)
     l->fence_wait = false;
     if (!ses)
         return;
+    ses->fences_lost = 0;
     if (buf_is_empty(&l->gate_error)) {
         link_gate_passed(l);
         client_continue(ses->client);

@@ -79,11 +79,12 @@ struct session {
     uint64_t wait_since_us;
     uint64_t query_since_us;
     uint64_t xact_since_us;
-    uint64_t ready_us;  /* when the last ReadyForQuery came */
-    bool wait_noticed;  /* was told by a NOTICE that it is queued */
-    bool query_overdue; /* query_timeout has cancelled what runs */
-    bool names_raw;     /* it has a name of which only its server knows the text */
-    bool held_back;     /* the client is on hold until the server has caught up */
+    uint64_t ready_us;   /* when the last ReadyForQuery came */
+    bool wait_noticed;   /* was told by a NOTICE that it is queued */
+    bool query_overdue;  /* query_timeout has cancelled what runs */
+    bool names_raw;      /* it has a name of which only its server knows the text */
+    bool held_back;      /* the client is on hold until the server has caught up */
+    uint8_t fences_lost; /* servers that went under the client's values, one after the other */
 
     uint8_t ending;       /* enum sql_ending, of what was sent since the last ReadyForQuery */
     uint8_t portal_drops; /* enum sql_drops, of the statement that was bound last */
