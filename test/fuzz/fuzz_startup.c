@@ -3,6 +3,7 @@
  *
  * The input is taken as a packet, and then as such a text. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/backend.h"
 #include "proto/frame.h"
@@ -128,6 +129,14 @@ static void check_truncations(struct span packet)
     check(startup_parse(span_of(packet.p, packet.n - 1), &m, &used, &err) == STARTUP_MORE);
 }
 
+/* Of a possible length as a packet, that is. */
+static bool is_cancel(const uint8_t *data, size_t size)
+{
+    static const uint8_t code[] = {0x04, 0xd2, 0x16, 0x2e};
+    uint32_t len = size >= 8 ? frame_u32(data) : 0;
+    return len >= 8 && len <= STARTUP_LEN_MAX && memcmp(data + 4, code, sizeof code) == 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct startup m;
@@ -139,7 +148,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (kind == STARTUP_MORE)
         return 0;
     if (kind == STARTUP_BAD) {
-        check(err.text[0] && err.sqlstate[0]);
+        check(err.text[0]);
+        check(is_cancel(data, size) == (err.sqlstate[0] == '\0'));
         return 0;
     }
     check(used >= 8 && used <= size && used <= STARTUP_LEN_MAX);
