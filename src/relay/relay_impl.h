@@ -44,19 +44,21 @@ struct session {
     struct place *place;
     struct stats *stats; /* the place's row of this worker */
     struct admission admission;
+    struct pool_waiter waiter;
+    uint8_t key[8];       /* cancel key: process number and secret, as on the wire */
+    struct id_link keyed; /* in the table of cancel keys, under its lock */
     /* As of the login: a reload changes them for new sessions only, because names of prepared
      * statements and what the session has set were treated accordingly. */
-    struct pool_waiter waiter;
     enum pool_mode mode;
     bool follows_statements;
     bool has_key;
     bool gone;
-    bool unproven;        /* counted among those that have not logged in */
-    bool is_operator;     /* of the console: not counted for max_client_conn */
-    bool watched;         /* something may become due before its next message (tick.h) */
-    uint8_t pins;         /* enum pin */
-    uint8_t key[8];       /* cancel key: process number and secret, as on the wire */
-    struct id_link keyed; /* in the table of cancel keys, under its lock */
+    bool unproven;     /* counted among those that have not logged in */
+    bool is_operator;  /* of the console: not counted for max_client_conn */
+    bool watched;      /* something may become due before its next message (tick.h) */
+    uint8_t pins;      /* enum pin */
+    bool skip_to_sync; /* a statement was refused: its messages are dropped up to the next Sync */
+    bool drop_body;    /* the rest of the message being streamed goes nowhere */
 
     /* Its secret is being looked up: pool, place and lent are those it is asked in, if it leads. */
     struct asking *asking;
@@ -70,9 +72,6 @@ struct session {
     /* The values of reported parameters that the client has been told of. */
     struct param_set *told;
 
-    /* A statement was refused: its messages are dropped up to the next Sync. */
-    bool skip_to_sync;
-    bool drop_body;     /* the rest of the message being streamed goes nowhere */
     struct buf refusal; /* ErrorResponse for the statement that comes next */
 
     /* For limits and statistics; 0 while nothing of the kind runs. */
