@@ -75,7 +75,7 @@ def test_pause_and_resume_under_load_fail_no_statement(pooler, console, postgres
             # It is complete: nobody has a server, and the database could be restarted.
             row = pooler.pool()
             assert (row["sv_active"], row["sv_idle"], row["sv_tested"]) == (0, 0, 0)
-            assert postgres.backends() == []
+            wait_until(lambda: postgres.backends() == [], "what was closed has ended")
             before = load.done
             pooler.wait_for_pool(cl_waiting=8, cl_active=0)
             assert load.done - before <= 8

@@ -189,7 +189,7 @@ def test_an_idle_server_makes_room_and_a_busy_one_is_waited_for(start, source):
         cursor.execute("SELECT 1")
         with pooler.login(replication="database") as wire:
             assert len(wire.query("IDENTIFY_SYSTEM")) == 1
-            assert (walsenders(source), source.backends()) == (1, [])
+            wait_until(lambda: (walsenders(source), source.backends()) == (1, []), "the place is its")
         assert pooler.log_count("closing because: evicted") == 1
         cursor.execute("BEGIN")
         with pooler.login(replication="database") as wire:
@@ -201,7 +201,7 @@ def test_an_idle_server_makes_room_and_a_busy_one_is_waited_for(start, source):
             pooler.wait_for_pool(cl_waiting=2)
             cursor.execute("COMMIT")
             assert len(wire.rows()) == 1  # it came first, and its place is not given to the other
-            assert (walsenders(source), source.backends()) == (1, [])
+            wait_until(lambda: (walsenders(source), source.backends()) == (1, []), "the place is its")
         waits.join()
         second.close()
 

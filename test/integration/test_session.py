@@ -10,6 +10,7 @@ from contextlib import closing
 
 import pytest
 
+from support.waiting import wait_until
 from support.wire import Disconnected, query
 
 
@@ -40,7 +41,9 @@ def test_notifications_name_the_process_that_their_sender_was_told(pooler, postg
 
 def test_a_death_of_the_server_is_told_once_in_its_own_words(pooler, postgres):
     with pooler.login() as wire:
-        (pid,) = postgres.backends() if wire.query("BEGIN") == [] else ()
+        wire.query("BEGIN")
+        wait_until(lambda: len(postgres.backends()) == 1, "none but its own")
+        (pid,) = postgres.backends()
         postgres.sql("SELECT pg_terminate_backend(%s)", (pid,))
         error = wire.read()
         fields = error.fields()
